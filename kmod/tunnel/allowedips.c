@@ -1,0 +1,456 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A binary trie in which no node has a single child unless it is somebody's prefix: a node stands
+ * for the longest prefix that all below it share, so that there are fewer forks than prefixes and a
+ * lookup visits at most as many nodes as there are bits. Both families use it: an IPv4 address is
+ * the first 32 of the 128 bits.
+ */
+#include <linux/bitops.h>
+#include <linux/if_ether.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/mutex.h>
+#include <linux/skbuff.h>
+#include <linux/slab.h>
+#include <linux/socket.h>
+
+#include "compat/unaligned.h"
+#include "tunnel/allowedips.h"
+
+#define BITS4 32
+#define BITS6 128
+
+static bool bit_at(u64 high, u64 low, u8 at)
+{
+	return at < 64 ? high >> (63 - at) & 1 : low >> (127 - at) & 1;
+}
+
+static bool covers(const struct fz_allowedip_prefix *prefix, u64 high, u64 low)
+{
+	if (prefix->len == 0)
+		return true;
+	if (prefix->len <= 64)
+		return !((prefix->high ^ high) >> (64 - prefix->len));
+	return prefix->high == high && !((prefix->low ^ low) >> (128 - prefix->len));
+}
+
+/* How many bits two prefixes share; no more than the shorter has. */
+static u8 shared_len(const struct fz_allowedip_prefix *a, const struct fz_allowedip_prefix *b)
+{
+	u8 len = 64 - fls64(a->high ^ b->high);
+
+	if (len == 64)
+		len += 64 - fls64(a->low ^ b->low);
+	return min3(len, a->len, b->len);
+}
+
+static void cut(struct fz_allowedip_prefix *prefix, u8 len)
+{
+	prefix->len = len;
+	prefix->high &= len == 0 ? 0 : len < 64 ? ~0ULL << (64 - len) : ~0ULL;
+	prefix->low &= len <= 64 ? 0 : ~0ULL << (128 - len);
+}
+
+static int read_prefix(struct fz_allowedip_prefix *prefix, u8 family, const void *address, u8 len)
+{
+	if (family == AF_INET && len <= BITS4) {
+		prefix->high = (u64)get_unaligned_be32(address) << 32;
+		prefix->low = 0;
+	} else if (family == AF_INET6 && len <= BITS6) {
+		prefix->high = get_unaligned_be64(address);
+		prefix->low = get_unaligned_be64(address + sizeof(u64));
+	} else {
+		return -EINVAL;
+	}
+	cut(prefix, len);
+	return 0;
+}
+
+static struct fz_allowedip __rcu **root_of(struct fz_allowedips *table, u8 family)
+{
+	return family == AF_INET ? &table->root4 : &table->root6;
+}
+
+static struct fz_allowedip *locked(const struct fz_allowedips *table,
+				   struct fz_allowedip __rcu *const *link)
+{
+	return rcu_dereference_protected(*link, lockdep_is_held(table->lock));
+}
+
+/* The pointer that leads to a node. */
+static struct fz_allowedip __rcu **link_of(struct fz_allowedips *table,
+					   const struct fz_allowedip *node)
+{
+	struct fz_allowedip *parent = node->parent;
+
+	if (!parent)
+		return root_of(table, node->family);
+	return &parent->child[bit_at(node->prefix.high, node->prefix.low, parent->prefix.len)];
+}
+
+/* Where to go on from a node that covers the prefix and is shorter. */
+static struct fz_allowedip __rcu **link_below(struct fz_allowedip *node,
+					      const struct fz_allowedip_prefix *prefix)
+{
+	return &node->child[bit_at(prefix->high, prefix->low, node->prefix.len)];
+}
+
+static struct fz_allowedip *create(u8 family, const struct fz_allowedip_prefix *prefix)
+{
+	struct fz_allowedip *node = kzalloc(sizeof(*node), GFP_KERNEL);
+
+	if (node) {
+		node->prefix = *prefix;
+		node->family = family;
+	}
+	return node;
+}
+
+/* Makes a node, which readers cannot see yet, the parent of another. */
+static void adopt(struct fz_allowedip *node, struct fz_allowedip *child)
+{
+	RCU_INIT_POINTER(*link_below(node, &child->prefix), child);
+	child->parent = node;
+}
+
+/**
+ * fz_allowedips_init() - begin with nobody's addresses
+ * @table: of a new device
+ * @lock: the device's update_lock
+ *
+ * Context: any, not shared yet.
+ */
+void fz_allowedips_init(struct fz_allowedips *table, struct mutex *lock)
+{
+	RCU_INIT_POINTER(table->root4, NULL);
+	RCU_INIT_POINTER(table->root6, NULL);
+	table->lock = lock;
+	table->seq = 1;
+}
+
+/**
+ * fz_allowedips_find() - find an entry by exactly its prefix
+ * @table: of the device
+ * @family: AF_INET or AF_INET6
+ * @address: 4 or 16 bytes; those after the prefix do not count
+ * @len: length of the prefix in bits
+ *
+ * Context: update_lock held.
+ * Return: the entry, or NULL when the prefix as such is nobody's.
+ */
+struct fz_allowedip *fz_allowedips_find(struct fz_allowedips *table, u8 family,
+					const void *address, u8 len)
+{
+	struct fz_allowedip *node;
+	struct fz_allowedip_prefix prefix;
+
+	lockdep_assert_held(table->lock);
+
+	if (read_prefix(&prefix, family, address, len))
+		return NULL;
+	node = locked(table, root_of(table, family));
+	while (node && node->prefix.len < len && covers(&node->prefix, prefix.high, prefix.low))
+		node = locked(table, link_below(node, &prefix));
+	if (!node || node->prefix.len != len || node->prefix.high != prefix.high ||
+	    node->prefix.low != prefix.low || !rcu_access_pointer(node->peer))
+		return NULL;
+	return node;
+}
+
+/* Gives a node to a peer, from whomever had it. */
+static void give(struct fz_allowedip *node, struct fz_peer *peer, struct list_head *owned)
+{
+	if (rcu_access_pointer(node->peer))
+		list_del(&node->siblings);
+	list_add_tail(&node->siblings, owned);
+	rcu_assign_pointer(node->peer, peer);
+}
+
+/**
+ * fz_allowedips_insert() - give a prefix to a peer
+ * @table: of the device
+ * @family: AF_INET or AF_INET6
+ * @address: 4 or 16 bytes; those after the prefix do not count
+ * @len: length of the prefix in bits
+ * @peer: takes the prefix, from whichever peer had it
+ * @owned: the peer's list of entries
+ *
+ * Context: may sleep; update_lock held.
+ * Return: 0; -EINVAL when family or length is wrong; -ENOMEM, then nothing has changed.
+ */
+int fz_allowedips_insert(struct fz_allowedips *table, u8 family, const void *address, u8 len,
+			 struct fz_peer *peer, struct list_head *owned)
+{
+	struct fz_allowedip *node, *new, *top, *parent = NULL;
+	struct fz_allowedip __rcu **link;
+	struct fz_allowedip_prefix prefix;
+	u8 shared = 0;
+	int err;
+
+	lockdep_assert_held(table->lock);
+
+	err = read_prefix(&prefix, family, address, len);
+	if (err)
+		return err;
+
+	/* Down to where the prefix is, or where it belongs. */
+	link = root_of(table, family);
+	while ((node = locked(table, link))) {
+		shared = shared_len(&node->prefix, &prefix);
+		if (shared < node->prefix.len || shared == len)
+			break;
+		parent = node;
+		link = link_below(node, &prefix);
+	}
+
+	if (node && node->prefix.len == len && shared == len) {
+		give(node, peer, owned);
+		table->seq++;
+		return 0;
+	}
+
+	new = create(family, &prefix);
+	if (!new)
+		return -ENOMEM;
+	top = new;
+	if (node && shared == len) {
+		adopt(new, node);
+	} else if (node) {
+		cut(&prefix, shared);
+		top = create(family, &prefix);
+		if (!top) {
+			kfree(new);
+			return -ENOMEM;
+		}
+		adopt(top, new);
+		adopt(top, node);
+	}
+	top->parent = parent;
+	give(new, peer, owned);
+	rcu_assign_pointer(*link, top);
+	table->seq++;
+	return 0;
+}
+
+/* Takes a node that is nobody's and has at most one child out of the trie. */
+static void splice_out(struct fz_allowedips *table, struct fz_allowedip *node)
+{
+	struct fz_allowedip *child = locked(table, &node->child[0]) ?:
+				     locked(table, &node->child[1]);
+
+	if (child)
+		child->parent = node->parent;
+	rcu_assign_pointer(*link_of(table, node), child);
+	kfree_rcu(node, rcu);
+}
+
+static bool is_needed(const struct fz_allowedip *node)
+{
+	return rcu_access_pointer(node->peer) ||
+	       (rcu_access_pointer(node->child[0]) && rcu_access_pointer(node->child[1]));
+}
+
+static void take_away(struct fz_allowedips *table, struct fz_allowedip *node)
+{
+	struct fz_allowedip *parent = node->parent;
+
+	list_del(&node->siblings);
+	RCU_INIT_POINTER(node->peer, NULL);
+	if (!is_needed(node)) {
+		splice_out(table, node);
+		if (parent && !is_needed(parent))
+			splice_out(table, parent);
+	}
+	table->seq++;
+}
+
+/**
+ * fz_allowedips_remove() - take a prefix from a peer
+ * @table: of the device
+ * @family: AF_INET or AF_INET6
+ * @address: 4 or 16 bytes; those after the prefix do not count
+ * @len: length of the prefix in bits
+ * @peer: who has it
+ *
+ * Context: update_lock held.
+ * Return: 0, -EINVAL when family or length is wrong, -ENOENT when @peer has no such prefix.
+ */
+int fz_allowedips_remove(struct fz_allowedips *table, u8 family, const void *address, u8 len,
+			 const struct fz_peer *peer)
+{
+	struct fz_allowedip *node;
+	struct fz_allowedip_prefix prefix;
+	int err;
+
+	err = read_prefix(&prefix, family, address, len);
+	if (err)
+		return err;
+	node = fz_allowedips_find(table, family, address, len);
+	if (!node || rcu_access_pointer(node->peer) != peer)
+		return -ENOENT;
+	take_away(table, node);
+	return 0;
+}
+
+/**
+ * fz_allowedips_remove_by_peer() - take all prefixes from a peer
+ * @table: of the device
+ * @owned: the peer's list of entries; empty afterwards
+ *
+ * Context: update_lock held.
+ */
+void fz_allowedips_remove_by_peer(struct fz_allowedips *table, struct list_head *owned)
+{
+	struct fz_allowedip *node, *next;
+
+	lockdep_assert_held(table->lock);
+
+	/* Beside each entry only forks go, and these are in no list. */
+	list_for_each_entry_safe(node, next, owned, siblings)
+		take_away(table, node);
+}
+
+static void clear(struct fz_allowedips *table, struct fz_allowedip __rcu **root)
+{
+	struct fz_allowedip *node, *child, *parent;
+
+	node = locked(table, root);
+	RCU_INIT_POINTER(*root, NULL);
+	while (node) {
+		child = locked(table, &node->child[0]) ?: locked(table, &node->child[1]);
+		if (child) {
+			RCU_INIT_POINTER(*link_below(node, &child->prefix), NULL);
+			node = child;
+			continue;
+		}
+		parent = node->parent;
+		if (rcu_access_pointer(node->peer))
+			list_del(&node->siblings);
+		kfree_rcu(node, rcu);
+		node = parent;
+	}
+}
+
+/**
+ * fz_allowedips_clear() - take all prefixes from all peers
+ * @table: of the device
+ *
+ * Context: update_lock held.
+ */
+void fz_allowedips_clear(struct fz_allowedips *table)
+{
+	lockdep_assert_held(table->lock);
+
+	clear(table, &table->root4);
+	clear(table, &table->root6);
+	table->seq++;
+}
+
+static struct fz_peer *lookup(struct fz_allowedip __rcu *const *root, u64 high, u64 low)
+{
+	struct fz_peer *peer, *found = NULL;
+	const struct fz_allowedip *node;
+
+	node = rcu_dereference_check(*root, rcu_read_lock_bh_held());
+	while (node && covers(&node->prefix, high, low)) {
+		peer = rcu_dereference_check(node->peer, rcu_read_lock_bh_held());
+		if (peer)
+			found = peer;
+		if (node->prefix.len == BITS6)
+			break;
+		node = rcu_dereference_check(node->child[bit_at(high, low, node->prefix.len)],
+					     rcu_read_lock_bh_held());
+	}
+	return found;
+}
+
+/**
+ * fz_allowedips_lookup4() - whose an IPv4 address is
+ * @table: of the device
+ * @address: the address
+ *
+ * Context: under RCU, for as long as the peer is used without a reference.
+ * Return: the peer with the longest prefix that covers @address, or NULL.
+ */
+struct fz_peer *fz_allowedips_lookup4(const struct fz_allowedips *table,
+				      const struct in_addr *address)
+{
+	return lookup(&table->root4, (u64)ntohl(address->s_addr) << 32, 0);
+}
+
+/**
+ * fz_allowedips_lookup6() - whose an IPv6 address is
+ * @table: of the device
+ * @address: the address
+ *
+ * Context: under RCU, for as long as the peer is used without a reference.
+ * Return: the peer with the longest prefix that covers @address, or NULL.
+ */
+struct fz_peer *fz_allowedips_lookup6(const struct fz_allowedips *table,
+				      const struct in6_addr *address)
+{
+	return lookup(&table->root6, get_unaligned_be64(address->s6_addr),
+		      get_unaligned_be64(address->s6_addr + sizeof(u64)));
+}
+
+static struct fz_peer *lookup_skb(const struct fz_allowedips *table, const struct sk_buff *skb,
+				  bool by_source)
+{
+	struct in_addr address;
+
+	if (skb->protocol == htons(ETH_P_IP)) {
+		address.s_addr = by_source ? ip_hdr(skb)->saddr : ip_hdr(skb)->daddr;
+		return fz_allowedips_lookup4(table, &address);
+	}
+	if (skb->protocol == htons(ETH_P_IPV6))
+		return fz_allowedips_lookup6(table, by_source ? &ipv6_hdr(skb)->saddr :
+								&ipv6_hdr(skb)->daddr);
+	return NULL;
+}
+
+/**
+ * fz_allowedips_lookup_dst() - whom a packet goes to
+ * @table: of the device
+ * @skb: protocol and network header set, the whole IP header linear
+ *
+ * Context: under RCU, for as long as the peer is used without a reference.
+ * Return: the peer with the longest prefix that covers the destination, or NULL.
+ */
+struct fz_peer *fz_allowedips_lookup_dst(const struct fz_allowedips *table,
+					 const struct sk_buff *skb)
+{
+	return lookup_skb(table, skb, false);
+}
+
+/**
+ * fz_allowedips_lookup_src() - who may have sent a packet
+ * @table: of the device
+ * @skb: protocol and network header set, the whole IP header linear
+ *
+ * Context: under RCU, for as long as the peer is used without a reference.
+ * Return: the peer with the longest prefix that covers the source, or NULL.
+ */
+struct fz_peer *fz_allowedips_lookup_src(const struct fz_allowedips *table,
+					 const struct sk_buff *skb)
+{
+	return lookup_skb(table, skb, true);
+}
+
+/**
+ * fz_allowedip_read() - tell an entry's prefix
+ * @entry: found under update_lock
+ * @address: takes 4 or 16 bytes, as &struct fz_allowedip.family says
+ *
+ * Context: update_lock held.
+ * Return: length of the prefix in bits.
+ */
+u8 fz_allowedip_read(const struct fz_allowedip *entry, u8 address[16])
+{
+	if (entry->family == AF_INET) {
+		put_unaligned_be32(entry->prefix.high >> 32, address);
+	} else {
+		put_unaligned_be64(entry->prefix.high, address);
+		put_unaligned_be64(entry->prefix.low, address + sizeof(u64));
+	}
+	return entry->prefix.len;
+}

@@ -1,0 +1,385 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The data path's unit of work, and the queues that it passes. */
+
+#include "tunnel/bundle.h"
+
+#include <linux/cpumask.h>
+#include <linux/netdevice.h>
+#include <linux/percpu.h>
+#include <linux/slab.h>
+
+#include "tunnel/keypair.h"
+#include "tunnel/peer.h"
+
+static struct kmem_cache *bundle_cache;
+
+/**
+ * fz_bundle_init() - prepare for bundles
+ *
+ * Context: module load.
+ * Return: 0 or -ENOMEM.
+ */
+int fz_bundle_init(void)
+{
+	bundle_cache = KMEM_CACHE(fz_bundle, SLAB_HWCACHE_ALIGN);
+	return bundle_cache ? 0 : -ENOMEM;
+}
+
+/**
+ * fz_bundle_uninit() - undo fz_bundle_init()
+ *
+ * Context: module unload; no bundle exists.
+ */
+void fz_bundle_uninit(void)
+{
+	kmem_cache_destroy(bundle_cache);
+}
+
+static struct fz_bundle *bundle_create(struct fz_lane *lane, struct fz_peer *peer,
+				       struct fz_keypair *keypair)
+{
+	struct fz_bundle *bundle = kmem_cache_alloc(bundle_cache, GFP_ATOMIC | __GFP_NOWARN);
+
+	if (!bundle)
+		return NULL;
+	if (!fz_keypair_get(keypair)) {
+		kmem_cache_free(bundle_cache, bundle);
+		return NULL;
+	}
+	bundle->lane = lane;
+	bundle->peer = fz_peer_get(peer);
+	bundle->keypair = keypair;
+	bundle->nonce = 0;
+	bundle->counted = 0;
+	bundle->state = FZ_BUNDLE_OPEN;
+	__skb_queue_head_init(&bundle->packets);
+	return bundle;
+}
+
+/**
+ * fz_bundle_free() - end a bundle, with the packets still in it
+ * @bundle: on no queue
+ *
+ * Context: BH off or softirq.
+ */
+void fz_bundle_free(struct fz_bundle *bundle)
+{
+	__skb_queue_purge(&bundle->packets);
+	fz_keypair_put(bundle->keypair);
+	fz_peer_put(bundle->peer);
+	kmem_cache_free(bundle_cache, bundle);
+}
+
+/**
+ * fz_bundle_finish() - give a bundle to the consumer of its lane
+ * @bundle: taken by the caller, who must not touch it afterwards
+ *
+ * The caller then wakes the consumer, with a reference of its own to the peer.
+ *
+ * Context: any.
+ */
+void fz_bundle_finish(struct fz_bundle *bundle)
+{
+	/* Pairs with the acquire in fz_lane_peek(): packets are ready before the state says so. */
+	smp_store_release(&bundle->state, FZ_BUNDLE_DONE);
+}
+
+/**
+ * fz_lane_init() - prepare a lane
+ * @lane: of a new peer
+ */
+void fz_lane_init(struct fz_lane *lane)
+{
+	spin_lock_init(&lane->lock);
+	INIT_LIST_HEAD(&lane->bundles);
+	lane->packets = 0;
+	atomic_set(&lane->kicks, 0);
+}
+
+static bool bundle_may_join(const struct fz_bundle *bundle, const struct fz_keypair *keypair)
+{
+	return bundle->state == FZ_BUNDLE_OPEN && bundle->keypair == keypair &&
+	       skb_queue_len(&bundle->packets) < FZ_BUNDLE_PACKETS;
+}
+
+/* The bundle that takes the next packets: the last one while it is open, or a new one. */
+static struct fz_bundle *lane_tail(struct fz_lane *lane, struct fz_ring *ring, struct fz_peer *peer,
+				   struct fz_keypair *keypair)
+{
+	struct fz_bundle *bundle;
+
+	lockdep_assert_held(&lane->lock);
+	if (lane->packets >= FZ_LANE_PACKETS)
+		return NULL;
+	if (!list_empty(&lane->bundles)) {
+		bundle = list_last_entry(&lane->bundles, struct fz_bundle, order);
+		if (bundle_may_join(bundle, keypair))
+			return bundle;
+	}
+	bundle = bundle_create(lane, peer, keypair);
+	if (!bundle)
+		return NULL;
+	/* A worker may find it at once, and then waits for the lane's lock to take it. */
+	if (fz_ring_add(ring, bundle)) {
+		fz_bundle_free(bundle);
+		return NULL;
+	}
+	list_add_tail(&bundle->order, &lane->bundles);
+	fz_ring_wake(ring);
+	return bundle;
+}
+
+/* Moves as many of @packets as there is room for; one set of nonces for all of them. */
+static int bundle_fill(struct fz_bundle *bundle, struct sk_buff_head *packets, bool sending)
+{
+	unsigned int room = FZ_BUNDLE_PACKETS - skb_queue_len(&bundle->packets);
+	unsigned int count = min(room, skb_queue_len(packets));
+	u64 nonce;
+
+	if (sending) {
+		if (!fz_keypair_take_nonces(bundle->keypair, count, &nonce))
+			return -EKEYEXPIRED;
+		if (skb_queue_empty(&bundle->packets))
+			bundle->nonce = nonce;
+	}
+	bundle->lane->packets += count;
+	bundle->counted += count;
+	while (count--)
+		__skb_queue_tail(&bundle->packets, __skb_dequeue(packets));
+	return 0;
+}
+
+/**
+ * fz_lane_add() - queue packets of one peer and one key for a worker and for their turn
+ * @lane: of @peer, for the direction
+ * @ring: of the device, for the direction
+ * @peer: whose packets these are
+ * @keypair: to encrypt or decrypt with
+ * @packets: in order; those that found room are taken away, those left are the caller's to drop
+ * @sending: nonces are to be handed out
+ *
+ * Many producers. Packets join the last bundle while no worker has it, so that bundles grow by
+ * themselves under load and are as short as can be without.
+ *
+ * Context: BH off, RCU. Takes the lane's lock.
+ * Return: 0; -ENOBUFS if the lane, the ring or memory is full; -EKEYEXPIRED if @keypair has no
+ * nonces left. @packets is empty if and only if 0 is returned.
+ */
+int fz_lane_add(struct fz_lane *lane, struct fz_ring *ring, struct fz_peer *peer,
+		struct fz_keypair *keypair, struct sk_buff_head *packets, bool sending)
+{
+	struct fz_bundle *bundle;
+	int err = 0;
+
+	spin_lock(&lane->lock);
+	while (!err && !skb_queue_empty(packets)) {
+		bundle = lane_tail(lane, ring, peer, keypair);
+		if (!bundle)
+			err = -ENOBUFS;
+		else
+			err = bundle_fill(bundle, packets, sending);
+	}
+	spin_unlock(&lane->lock);
+	return err;
+}
+
+/**
+ * fz_lane_peek() - what a lane's consumer may have next
+ * @lane: whose one consumer the caller is
+ *
+ * Single consumer, many producers.
+ *
+ * Context: BH off or softirq. Takes the lane's lock.
+ * Return: the oldest bundle, still on the lane, or NULL if there is none or it is not done.
+ */
+struct fz_bundle *fz_lane_peek(struct fz_lane *lane)
+{
+	struct fz_bundle *bundle;
+
+	spin_lock(&lane->lock);
+	bundle = list_first_entry_or_null(&lane->bundles, struct fz_bundle, order);
+	spin_unlock(&lane->lock);
+	/* Only the consumer removes bundles, so it stays after the lock is gone. */
+	if (bundle && smp_load_acquire(&bundle->state) != FZ_BUNDLE_DONE)
+		return NULL;
+	return bundle;
+}
+
+/**
+ * fz_lane_take() - take packets out of the bundle that comes next
+ * @lane: whose one consumer the caller is
+ * @bundle: from fz_lane_peek()
+ * @packets: takes them at its tail, in order
+ * @max: at most so many
+ *
+ * Single consumer, many producers.
+ *
+ * Context: BH off or softirq. Takes the lane's lock.
+ * Return: how many were taken.
+ */
+unsigned int fz_lane_take(struct fz_lane *lane, struct fz_bundle *bundle,
+			  struct sk_buff_head *packets, unsigned int max)
+{
+	unsigned int count = min(max, skb_queue_len(&bundle->packets));
+	unsigned int i;
+
+	for (i = 0; i < count; i++)
+		__skb_queue_tail(packets, __skb_dequeue(&bundle->packets));
+	bundle->counted -= count;
+	spin_lock(&lane->lock);
+	lane->packets -= count;
+	spin_unlock(&lane->lock);
+	return count;
+}
+
+/**
+ * fz_lane_remove() - take the bundle that comes next off the lane
+ * @lane: whose one consumer the caller is
+ * @bundle: from fz_lane_peek(); the caller's to free afterwards
+ *
+ * Single consumer, many producers.
+ *
+ * Context: BH off or softirq. Takes the lane's lock.
+ */
+void fz_lane_remove(struct fz_lane *lane, struct fz_bundle *bundle)
+{
+	spin_lock(&lane->lock);
+	lane->packets -= bundle->counted;
+	list_del(&bundle->order);
+	spin_unlock(&lane->lock);
+}
+
+/**
+ * fz_lane_is_empty() - whether nothing waits in a lane
+ * @lane: any
+ *
+ * Context: any; the answer may be old at once.
+ * Return: true if it is empty.
+ */
+bool fz_lane_is_empty(struct fz_lane *lane)
+{
+	return list_empty_careful(&lane->bundles);
+}
+
+/**
+ * fz_ring_init() - prepare a ring and its workers
+ * @ring: of a new device
+ * @fz: the device
+ * @wq: where the workers run
+ * @work: what a worker does: take from the ring until it is empty
+ * @size: how many items fit
+ *
+ * Context: may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int fz_ring_init(struct fz_ring *ring, struct fz_device *fz, struct workqueue_struct *wq,
+		 work_func_t work, unsigned int size)
+{
+	int cpu;
+
+	if (ptr_ring_init(&ring->ring, size, GFP_KERNEL))
+		return -ENOMEM;
+	ring->workers = alloc_percpu(struct fz_worker);
+	if (!ring->workers) {
+		ptr_ring_cleanup(&ring->ring, NULL);
+		return -ENOMEM;
+	}
+	for_each_possible_cpu(cpu) {
+		struct fz_worker *worker = per_cpu_ptr(ring->workers, cpu);
+
+		worker->fz = fz;
+		INIT_WORK(&worker->work, work);
+	}
+	ring->wq = wq;
+	ring->last_cpu = 0;
+	atomic_set(&ring->len, 0);
+	return 0;
+}
+
+/**
+ * fz_ring_destroy() - undo fz_ring_init()
+ * @ring: whose workers are no longer queued anywhere
+ * @destroy: what to do with an item still in it; NULL if there can be none
+ *
+ * Context: may sleep.
+ */
+void fz_ring_destroy(struct fz_ring *ring, void (*destroy)(void *item))
+{
+	free_percpu(ring->workers);
+	WARN_ON(!destroy && !__ptr_ring_empty(&ring->ring));
+	ptr_ring_cleanup(&ring->ring, destroy);
+}
+
+/**
+ * fz_ring_add() - queue an item
+ * @ring: where to
+ * @item: what
+ *
+ * Many producers. The caller calls fz_ring_wake() afterwards.
+ *
+ * Context: any but hard interrupts.
+ * Return: 0, or -ENOBUFS if it is full.
+ */
+int fz_ring_add(struct fz_ring *ring, void *item)
+{
+	atomic_inc(&ring->len);
+	if (!ptr_ring_produce_bh(&ring->ring, item))
+		return 0;
+	atomic_dec(&ring->len);
+	return -ENOBUFS;
+}
+
+/**
+ * fz_ring_wake() - have a worker look at the ring, on the next CPU of all
+ * @ring: something was added
+ *
+ * Context: any but hard interrupts.
+ */
+void fz_ring_wake(struct fz_ring *ring)
+{
+	unsigned int cpu = cpumask_next(READ_ONCE(ring->last_cpu), cpu_online_mask);
+
+	if (cpu >= nr_cpu_ids)
+		cpu = cpumask_first(cpu_online_mask);
+	WRITE_ONCE(ring->last_cpu, cpu);
+	queue_work_on(cpu, ring->wq, &per_cpu_ptr(ring->workers, cpu)->work);
+}
+
+/**
+ * fz_ring_take() - take an item
+ * @ring: where from
+ *
+ * Many consumers.
+ *
+ * Context: any but hard interrupts.
+ * Return: the oldest item, or NULL if there is none.
+ */
+void *fz_ring_take(struct fz_ring *ring)
+{
+	void *item = ptr_ring_consume_bh(&ring->ring);
+
+	if (item)
+		atomic_dec(&ring->len);
+	return item;
+}
+
+/**
+ * fz_bundle_take() - take a bundle to work on
+ * @ring: of bundles
+ *
+ * Many consumers. No packet joins the bundle any more.
+ *
+ * Context: any but hard interrupts. Takes the lock of the bundle's lane.
+ * Return: the bundle, or NULL if there is none.
+ */
+struct fz_bundle *fz_bundle_take(struct fz_ring *ring)
+{
+	struct fz_bundle *bundle = fz_ring_take(ring);
+
+	if (!bundle)
+		return NULL;
+	spin_lock_bh(&bundle->lane->lock);
+	bundle->state = FZ_BUNDLE_TAKEN;
+	spin_unlock_bh(&bundle->lane->lock);
+	return bundle;
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef FZ_TUNNEL_BUNDLE_H
+#define FZ_TUNNEL_BUNDLE_H
+
+#include <linux/atomic.h>
+#include <linux/list.h>
+#include <linux/ptr_ring.h>
+#include <linux/skbuff.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+#include <linux/workqueue.h>
+
+struct fz_device;
+struct fz_keypair;
+struct fz_peer;
+
+/* How much may wait, in packets but where it says otherwise. */
+enum {
+	FZ_BUNDLE_PACKETS = 64,		/* in one bundle */
+	FZ_LANE_PACKETS = 1024,		/* of one peer in one direction */
+	FZ_RING_BUNDLES = 1024,		/* bundles of one device in one direction */
+};
+
+/**
+ * enum fz_bundle_state - how far a bundle has come; it only moves forward
+ * @FZ_BUNDLE_OPEN: no worker has it yet; packets may still join (under the lane's lock)
+ * @FZ_BUNDLE_TAKEN: a worker encrypts or decrypts it; nobody else touches the packets
+ * @FZ_BUNDLE_DONE: the lane's consumer may have it when its turn comes
+ */
+enum fz_bundle_state {
+	FZ_BUNDLE_OPEN,
+	FZ_BUNDLE_TAKEN,
+	FZ_BUNDLE_DONE,
+};
+
+/**
+ * struct fz_bundle - packets of one peer and one key, in order, handled together
+ * @order: in &struct fz_lane.bundles, under the lane's lock
+ * @lane: of the peer, for the direction
+ * @peer: a reference
+ * @keypair: a reference
+ * @nonce: of the first packet; packet i has @nonce + i. Sending only
+ * @packets: in order. Under the lane's lock while open, then of the worker, then of the consumer;
+ *	its own lock is never taken
+ * @counted: how many packets of it &struct fz_lane.packets still counts; as @packets
+ * @state: &enum fz_bundle_state; the worker publishes DONE with release semantics
+ */
+struct fz_bundle {
+	struct list_head order;
+	struct fz_lane *lane;
+	struct fz_peer *peer;
+	struct fz_keypair *keypair;
+	u64 nonce;
+	struct sk_buff_head packets;
+	unsigned int counted;
+	int state;
+};
+
+/**
+ * struct fz_lane - the bundles of one peer in one direction, in the order they must leave in
+ * @lock: protects @bundles, @packets, the packets of an open bundle, and on the sending side
+ *	the handing out of nonces, which is why their order is that of the queue. Taken with BH off
+ * @bundles: oldest first
+ * @packets: waiting in @bundles, at most about %FZ_LANE_PACKETS
+ * @kicks: how often the sending consumer was called since it last looked
+ *
+ * Many producers add at the tail; one consumer at a time takes finished bundles from the head.
+ */
+struct fz_lane {
+	spinlock_t lock;
+	struct list_head bundles;
+	unsigned int packets;
+	atomic_t kicks;
+};
+
+struct fz_worker {
+	struct work_struct work;
+	struct fz_device *fz;
+};
+
+/**
+ * struct fz_ring - work of one device for any CPU
+ * @ring: pointers to what is to be done
+ * @len: items in @ring, at most one too many for a moment
+ * @wq: where the workers run
+ * @workers: one for each possible CPU
+ * @last_cpu: that was given work; a hint, races do no harm
+ *
+ * Many producers, many consumers.
+ */
+struct fz_ring {
+	struct ptr_ring ring;
+	atomic_t len;
+	struct workqueue_struct *wq;
+	struct fz_worker __percpu *workers;
+	unsigned int last_cpu;
+};
+
+int fz_bundle_init(void);
+void fz_bundle_uninit(void);
+struct fz_bundle *fz_bundle_take(struct fz_ring *ring);
+void fz_bundle_free(struct fz_bundle *bundle);
+void fz_bundle_finish(struct fz_bundle *bundle);
+
+void fz_lane_init(struct fz_lane *lane);
+int fz_lane_add(struct fz_lane *lane, struct fz_ring *ring, struct fz_peer *peer,
+		struct fz_keypair *keypair, struct sk_buff_head *packets, bool sending);
+struct fz_bundle *fz_lane_peek(struct fz_lane *lane);
+unsigned int fz_lane_take(struct fz_lane *lane, struct fz_bundle *bundle,
+			  struct sk_buff_head *packets, unsigned int max);
+void fz_lane_remove(struct fz_lane *lane, struct fz_bundle *bundle);
+bool fz_lane_is_empty(struct fz_lane *lane);
+
+int fz_ring_init(struct fz_ring *ring, struct fz_device *fz, struct workqueue_struct *wq,
+		 work_func_t work, unsigned int size);
+void fz_ring_destroy(struct fz_ring *ring, void (*destroy)(void *item));
+int fz_ring_add(struct fz_ring *ring, void *item);
+void fz_ring_wake(struct fz_ring *ring);
+void *fz_ring_take(struct fz_ring *ring);
+
+#endif

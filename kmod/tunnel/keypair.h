@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Session keys, and the three places where a peer keeps them.
+ */
+#ifndef _FZ_TUNNEL_KEYPAIR_H
+#define _FZ_TUNNEL_KEYPAIR_H
+
+#include <linux/atomic.h>
+#include <linux/kref.h>
+#include <linux/rcupdate.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+
+#include "tunnel/clock.h"
+#include "tunnel/indextable.h"
+#include "tunnel/messages.h"
+#include "tunnel/replay.h"
+
+/**
+ * struct fz_keypair - the keys of one session
+ * @sending_key: seals what we send
+ * @receiving_key: opens what we receive
+ * @birth_ns: fz_clock_now() when the session began
+ * @sending_valid: may be sealed with; ends early when the session is told to expire
+ * @receiving_valid: may be opened with
+ * @initiator: we sent the initiation, so we are the one who renews the session by age
+ * @remote_index: the receiver_index of what we send
+ * @internal_id: names the session in the log
+ * @entry: finds the session by the receiver_index of what we receive. &struct fz_index_entry.peer
+ *	is the peer
+ * @sending_counter: next nonce; written by every sender, therefore on a cache line of its own
+ * @replay: of what we receive; only the peer's receiving consumer may touch it
+ * @indices: where @entry is
+ * @ifname: name of the device, for the log
+ * @peer_id: internal id of the peer, for the log
+ * @refcount: one for the place in &struct fz_keypairs, one for each bundle in flight
+ * @rcu: keys are wiped and freed a grace period after the last reference
+ *
+ * All but @sending_counter, @replay, @refcount and the two flags is constant once the session is
+ * published.
+ */
+struct fz_keypair {
+	u8 sending_key[FZ_KEY_LEN];
+	u8 receiving_key[FZ_KEY_LEN];
+	u64 birth_ns;
+	bool sending_valid;
+	bool receiving_valid;
+	bool initiator;
+	__le32 remote_index;
+	u64 internal_id;
+	struct fz_index_entry entry;
+	struct fz_indextable *indices;
+	const char *ifname;
+	u64 peer_id;
+	struct kref refcount;
+	struct rcu_head rcu;
+	atomic64_t sending_counter ____cacheline_aligned_in_smp;
+	struct fz_replay replay ____cacheline_aligned_in_smp;
+};
+
+/**
+ * struct fz_keypairs - the sessions of one peer
+ * @current_keypair: what we send with
+ * @previous_keypair: what came before; packets of it may still be under way
+ * @next_keypair: we answered an initiation and wait for the first packet of the session (key
+ *	confirmation)
+ * @closed: the peer is being removed; no session is taken any more. Under @lock
+ * @lock: for changing the three pointers, each of which owns a reference. They are read under RCU
+ * @ifname: name of the device, for the log; valid as long as the peer
+ * @peer_id: internal id of the peer, for the log
+ */
+struct fz_keypairs {
+	struct fz_keypair __rcu *current_keypair;
+	struct fz_keypair __rcu *previous_keypair;
+	struct fz_keypair __rcu *next_keypair;
+	bool closed;
+	spinlock_t lock;
+	const char *ifname;
+	u64 peer_id;
+};
+
+void fz_keypairs_init(struct fz_keypairs *keypairs, const char *ifname, u64 peer_id);
+void fz_keypairs_clear(struct fz_keypairs *keypairs);
+void fz_keypairs_close(struct fz_keypairs *keypairs);
+void fz_keypairs_expire(struct fz_keypairs *keypairs);
+bool fz_keypairs_add(struct fz_keypairs *keypairs, struct fz_keypair *keypair);
+bool fz_keypairs_confirm(struct fz_keypairs *keypairs, struct fz_keypair *received);
+
+struct fz_keypair *fz_keypair_create(struct fz_keypairs *keypairs, struct fz_indextable *indices,
+				     struct fz_peer *peer);
+struct fz_keypair *fz_keypair_get_current(struct fz_keypairs *keypairs);
+bool fz_keypair_get(struct fz_keypair *keypair);
+void fz_keypair_put(struct fz_keypair *keypair);
+bool fz_keypair_take_nonces(struct fz_keypair *keypair, unsigned int count, u64 *first);
+
+/**
+ * fz_keypair_may_send() - whether a session is young enough to seal with
+ * @keypair: with a reference or under RCU
+ *
+ * Context: any.
+ * Return: false when it was told to expire or is older than FZ_REJECT_AFTER_TIME seconds.
+ */
+static inline bool fz_keypair_may_send(const struct fz_keypair *keypair)
+{
+	return READ_ONCE(keypair->sending_valid) &&
+	       !fz_clock_expired(keypair->birth_ns, FZ_REJECT_AFTER_TIME);
+}
+
+/**
+ * fz_keypair_may_receive() - whether a session is young enough to open with
+ * @keypair: with a reference or under RCU
+ *
+ * The nonces received are checked by fz_replay_accept().
+ *
+ * Context: any.
+ * Return: false when it was told to expire or is older than FZ_REJECT_AFTER_TIME seconds.
+ */
+static inline bool fz_keypair_may_receive(const struct fz_keypair *keypair)
+{
+	return READ_ONCE(keypair->receiving_valid) &&
+	       !fz_clock_expired(keypair->birth_ns, FZ_REJECT_AFTER_TIME);
+}
+
+#endif /* _FZ_TUNNEL_KEYPAIR_H */

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef FZ_TUNNEL_PEER_H
+#define FZ_TUNNEL_PEER_H
+
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/netdevice.h>
+#include <linux/seqlock.h>
+#include <linux/skbuff.h>
+#include <linux/timer.h>
+#include <linux/types.h>
+#include <linux/workqueue.h>
+#include <net/dst_cache.h>
+
+#include "authz/authz.h"
+#include "path/candidates.h"
+#include "tunnel/bundle.h"
+#include "tunnel/cookie.h"
+#include "tunnel/endpoint.h"
+#include "tunnel/keypair.h"
+#include "tunnel/noise.h"
+
+struct fz_device;
+
+/**
+ * struct fz_peer - the other end of a tunnel
+ * @device: its device, which outlives it: a device goes after all its peers
+ * @refcount: one for being on the list, one for each user; drops to an RCU callback
+ * @rcu: frees it
+ * @is_dead: set once under device_update_lock by removal; nothing new begins for a dead peer
+ * @internal_id: names it in the kernel log and to authorization; never used twice
+ * @peer_list: in &struct fz_device.peer_list, under device_update_lock
+ * @allowedips_list: its allowed IPs, under device_update_lock
+ * @keypairs: session keys, with locks of their own
+ * @handshake: the handshake, with a lock of its own
+ * @latest_cookie: that the peer gave us, with a lock of its own
+ * @endpoint: under @endpoint_lock
+ * @endpoint_cache: the route to @endpoint, only used and reset under @endpoint_lock for reading at
+ *	least, BH off
+ * @endpoint_lock: protects the two before it. Taken with BH off
+ * @path: candidates for @endpoint
+ * @staged: packets without a session yet, under its own lock, at most FZ_MAX_STAGED_PACKETS. Many
+ *	producers; whoever holds the lock empties it
+ * @staged_waited: @staged was left alone for want of a session, so that what is in it has to be
+ *	judged again. Under the lock of @staged
+ * @tx: bundles on their way out; the consumer is whoever raised @tx.kicks from 0
+ * @rx: bundles on their way in; the consumer is @napi
+ * @napi: hands received packets to the stack
+ * @handshake_work: sends an initiation; queued with a reference held
+ * @clear_work: wipes keys after long silence; queued with a reference held
+ * @last_sent_handshake: boot time in ns
+ * @last_handshake: CLOCK_REALTIME of the last finished handshake, for user space
+ * @walltime_lock: protects @last_handshake
+ * @rx_bytes: of authenticated messages, headers and padding included
+ * @tx_bytes: the same, sent
+ * @retransmit_handshake: timer
+ * @send_keepalive: timer
+ * @new_handshake: timer
+ * @zero_keys: timer
+ * @persistent_keepalive: timer
+ * @handshake_attempts: initiations sent without an answer
+ * @persistent_keepalive_interval: seconds, 0 is off; written under device_update_lock
+ * @need_another_keepalive: a packet came while @send_keepalive was pending
+ * @sent_lastminute_handshake: a rekey was begun shortly before this session's end
+ * @was_quiet: user space knows that the peer answers no more
+ * @authz: what authorization keeps about the peer
+ */
+struct fz_peer {
+	struct fz_device *device;
+	struct kref refcount;
+	struct rcu_head rcu;
+	bool is_dead;
+	u64 internal_id;
+	struct list_head peer_list;
+	struct list_head allowedips_list;
+
+	struct fz_keypairs keypairs;
+	struct fz_handshake handshake;
+	struct fz_cookie latest_cookie;
+
+	struct fz_endpoint endpoint;
+	struct dst_cache endpoint_cache;
+	rwlock_t endpoint_lock;
+	struct fz_path path;
+
+	struct sk_buff_head staged;
+	bool staged_waited;
+	struct fz_lane tx;
+	struct fz_lane rx;
+	struct napi_struct napi;
+
+	struct work_struct handshake_work;
+	struct work_struct clear_work;
+	atomic64_t last_sent_handshake;
+	struct timespec64 last_handshake;
+	seqlock_t walltime_lock;
+	atomic64_t rx_bytes;
+	atomic64_t tx_bytes;
+
+	struct timer_list retransmit_handshake;
+	struct timer_list send_keepalive;
+	struct timer_list new_handshake;
+	struct timer_list zero_keys;
+	struct timer_list persistent_keepalive;
+	unsigned int handshake_attempts;
+	u16 persistent_keepalive_interval;
+	bool need_another_keepalive;
+	bool sent_lastminute_handshake;
+	bool was_quiet;
+
+	struct fz_authz_peer authz;
+};
+
+int fz_peer_init(void);
+void fz_peer_uninit(void);
+struct fz_peer *fz_peer_create(struct fz_device *fz, const u8 public_key[FZ_KEY_LEN],
+			       const u8 preshared_key[FZ_KEY_LEN]);
+struct fz_peer *fz_peer_get_maybe_zero(struct fz_peer *peer);
+void fz_peer_put(struct fz_peer *peer);
+void fz_peer_remove(struct fz_peer *peer);
+void fz_peer_remove_all(struct fz_device *fz);
+void fz_peer_connect(struct fz_peer *peer);
+void fz_peer_set_keepalive(struct fz_peer *peer, u16 seconds);
+void fz_peer_expire_sessions(struct fz_peer *peer);
+void fz_peer_wipe_sessions(struct fz_peer *peer);
+void fz_peer_heard(struct fz_peer *peer, const struct fz_endpoint *ep);
+void fz_peer_note_handshake(struct fz_peer *peer);
+struct timespec64 fz_peer_last_handshake(struct fz_peer *peer);
+
+/**
+ * fz_peer_get() - take another reference
+ * @peer: to which the caller has a reference already
+ *
+ * Return: @peer.
+ */
+static inline struct fz_peer *fz_peer_get(struct fz_peer *peer)
+{
+	kref_get(&peer->refcount);
+	return peer;
+}
+
+#endif

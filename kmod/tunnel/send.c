@@ -1,0 +1,502 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The way out: cryptokey routing, authorization, segmentation, a session, a bundle, encryption on
+ * any CPU, and in order to the socket.
+ */
+
+#include "tunnel/send.h"
+
+#include <crypto/chacha20poly1305.h>
+#include <linux/icmpv6.h>
+#include <linux/sched.h>
+#include <net/dst_metadata.h>
+#include <net/icmp.h>
+#include <net/inet_ecn.h>
+#include <net/ip_tunnels.h>
+
+#include "compat/gso.h"
+#include "tunnel/allowedips.h"
+#include "tunnel/bundle.h"
+#include "tunnel/device.h"
+#include "tunnel/initiate.h"
+#include "tunnel/packet.h"
+#include "tunnel/peer.h"
+#include "tunnel/socket.h"
+#include "tunnel/timers.h"
+
+/* What a segment may be, since it is copied once more when it is encrypted. */
+#define SEGMENT_FEATURES (NETIF_F_SG | NETIF_F_HIGHDMA | NETIF_F_HW_CSUM)
+
+static bool peer_is_reachable(struct fz_peer *peer)
+{
+	return fz_socket_has_endpoint(peer) || rcu_access_pointer(peer->path.list);
+}
+
+/* Drops what cannot be sent and says so to who sent it. */
+static void refuse(struct fz_device *fz, struct sk_buff *skb)
+{
+	if (skb->protocol == htons(ETH_P_IP))
+		icmp_ndo_send(skb, ICMP_DEST_UNREACH, ICMP_HOST_UNREACH, 0);
+	else if (skb->protocol == htons(ETH_P_IPV6))
+		icmpv6_ndo_send(skb, ICMPV6_DEST_UNREACH, ICMPV6_ADDR_UNREACH, 0);
+	DEV_STATS_INC(fz->dev, tx_errors);
+	kfree_skb(skb);
+}
+
+static void drop(struct fz_device *fz, struct sk_buff *skb)
+{
+	DEV_STATS_INC(fz->dev, tx_dropped);
+	kfree_skb(skb);
+}
+
+/* Cuts @skb into what fits a packet each, appended to @packets. */
+static void segment(struct fz_device *fz, struct sk_buff *skb, struct sk_buff_head *packets)
+{
+	u32 mtu = skb_valid_dst(skb) ? dst_mtu(skb_dst(skb)) : READ_ONCE(fz->dev->mtu);
+	struct sk_buff *segment, *next;
+
+	if (skb_is_gso(skb)) {
+		struct sk_buff *segments = skb_gso_segment(skb, SEGMENT_FEATURES);
+
+		if (IS_ERR_OR_NULL(segments)) {
+			drop(fz, skb);
+			return;
+		}
+		consume_skb(skb);
+		skb = segments;
+	}
+	skb_list_walk_safe(skb, segment, next) {
+		skb_mark_not_on_list(segment);
+		segment = skb_share_check(segment, GFP_ATOMIC);
+		if (unlikely(!segment)) {
+			DEV_STATS_INC(fz->dev, tx_dropped);
+			continue;
+		}
+		/* The route was for ICMP; the outer packet finds its own. */
+		skb_dst_drop(segment);
+		FZ_CB(segment)->mtu = mtu;
+		__skb_queue_tail(packets, segment);
+	}
+}
+
+/*
+ * Stages packets for a session, the oldest making room if there are too many. Many producers:
+ * any CPU that sends. Whoever sends next takes all.
+ */
+static void stage(struct fz_peer *peer, struct sk_buff_head *packets)
+{
+	struct sk_buff_head excess;
+
+	__skb_queue_head_init(&excess);
+	spin_lock_bh(&peer->staged.lock);
+	skb_queue_splice_tail_init(packets, &peer->staged);
+	/* One super-packet may exceed the limit; without a session it is cut down as well. */
+	while (skb_queue_len(&peer->staged) > FZ_MAX_STAGED_PACKETS)
+		__skb_queue_tail(&excess, __skb_dequeue(&peer->staged));
+	spin_unlock_bh(&peer->staged.lock);
+	DEV_STATS_ADD(peer->device->dev, tx_dropped, skb_queue_len(&excess));
+	__skb_queue_purge(&excess);
+}
+
+/* Sends packets that may pass to a peer; RCU read side, BH off. */
+static int send_judged(struct fz_peer *peer, struct sk_buff_head *queue)
+{
+	struct fz_device *fz = peer->device;
+	struct sk_buff_head packets;
+	struct sk_buff *skb;
+
+	if (unlikely(!peer_is_reachable(peer))) {
+		net_dbg_ratelimited("%s: No endpoint known for peer %llu\n", fz->dev->name,
+				    peer->internal_id);
+		while ((skb = __skb_dequeue(queue)) != NULL)
+			refuse(fz, skb);
+		return -EDESTADDRREQ;
+	}
+	__skb_queue_head_init(&packets);
+	while ((skb = __skb_dequeue(queue)) != NULL)
+		segment(fz, skb, &packets);
+	if (!skb_queue_empty(&packets)) {
+		stage(peer, &packets);
+		fz_send_staged(peer);
+	}
+	return 0;
+}
+
+/**
+ * fz_send_judged() - send packets to a peer without judging them
+ * @ap: the peer, as authorization knows it
+ * @queue: inner packets; emptied
+ *
+ * &struct fz_authz_ops.xmit.
+ *
+ * Context: RCU read side, BH off.
+ */
+void fz_send_judged(struct fz_authz_peer *ap, struct sk_buff_head *queue)
+{
+	struct fz_peer *peer = container_of(ap, struct fz_peer, authz);
+
+	if (READ_ONCE(peer->is_dead))
+		__skb_queue_purge(queue);
+	else
+		send_judged(peer, queue);
+}
+
+/* From cryptokey routing on; owns @skb. RCU read side, BH off. */
+static int send_routed(struct fz_device *fz, struct sk_buff *skb, bool may_hold)
+{
+	struct sk_buff_head queue;
+	struct fz_peer *peer;
+
+	peer = fz_allowedips_lookup_dst(&fz->allowedips, skb);
+	if (unlikely(!peer)) {
+		if (may_hold && fz_authz_hold_unrouted(&fz->authz, skb))
+			return 0;
+		refuse(fz, skb);
+		return -ENOKEY;
+	}
+	__skb_queue_head_init(&queue);
+	__skb_queue_tail(&queue, skb);
+	fz_authz_judge(&fz->authz, &peer->authz, FZ_DIR_OUT, &queue);
+	return skb_queue_empty(&queue) ? 0 : send_judged(peer, &queue);
+}
+
+/**
+ * fz_send_reroute() - send a packet that had no peer from the start again
+ * @az: the device, as authorization knows it
+ * @skb: inner packet; given away
+ *
+ * &struct fz_authz_ops.reroute.
+ *
+ * Context: RCU read side, BH off.
+ */
+void fz_send_reroute(struct fz_authz *az, struct sk_buff *skb)
+{
+	send_routed(container_of(az, struct fz_device, authz), skb, false);
+}
+
+/**
+ * fz_send_xmit() - take a packet that the stack sends by the device
+ * @skb: inner packet; given away
+ * @dev: the device
+ *
+ * &struct net_device_ops.ndo_start_xmit.
+ *
+ * Context: BH off.
+ * Return: NETDEV_TX_OK, or as WireGuard does -errno that the sender gets to see: -EPROTONOSUPPORT,
+ * -ENOKEY without a peer for the address, -EDESTADDRREQ without an endpoint.
+ */
+netdev_tx_t fz_send_xmit(struct sk_buff *skb, struct net_device *dev)
+{
+	struct fz_device *fz = netdev_priv(dev);
+	int err;
+
+	if (unlikely(!netif_running(dev) || skb_network_offset(skb) || !skb->protocol ||
+		     skb->protocol != ip_tunnel_parse_protocol(skb))) {
+		DEV_STATS_INC(dev, tx_errors);
+		kfree_skb(skb);
+		return (netdev_tx_t)-EPROTONOSUPPORT;
+	}
+	rcu_read_lock();
+	err = send_routed(fz, skb, true);
+	rcu_read_unlock();
+	return (netdev_tx_t)err;
+}
+
+/*
+ * What waited for a session is judged again: the policy may be another by now. Keepalives have
+ * nothing to be judged; there is one at most, in front, and data behind it makes it needless.
+ */
+static void judge_again(struct fz_peer *peer, struct sk_buff_head *packets)
+{
+	struct sk_buff *first = skb_peek(packets);
+
+	if (!first->len) {
+		if (skb_queue_len(packets) == 1)
+			return;
+		__skb_unlink(first, packets);
+		consume_skb(first);
+	}
+	fz_authz_judge_again(&peer->device->authz, &peer->authz, FZ_DIR_OUT, packets);
+}
+
+/* Takes all that is staged. Single consumer for each packet, many producers: the lock decides. */
+static void take_staged(struct fz_peer *peer, struct sk_buff_head *packets)
+{
+	bool waited;
+
+	__skb_queue_head_init(packets);
+	spin_lock(&peer->staged.lock);
+	skb_queue_splice_tail_init(&peer->staged, packets);
+	waited = peer->staged_waited;
+	peer->staged_waited = false;
+	spin_unlock(&peer->staged.lock);
+	if (unlikely(waited && !skb_queue_empty(packets)))
+		judge_again(peer, packets);
+}
+
+/* Leaves what is staged for later, so that it is no longer on its senders' account. */
+static void leave_staged(struct fz_peer *peer, struct sk_buff_head *unsent)
+{
+	struct sk_buff *skb;
+	bool waits;
+
+	spin_lock(&peer->staged.lock);
+	skb_queue_splice_init(unsent, &peer->staged);
+	skb_queue_walk(&peer->staged, skb)
+		skb_orphan(skb);
+	waits = !skb_queue_empty(&peer->staged);
+	peer->staged_waited = waits;
+	spin_unlock(&peer->staged.lock);
+	if (waits)
+		fz_initiate_handshake(peer, false);
+}
+
+/**
+ * fz_send_staged() - send what is staged for a peer, or begin the handshake that it needs
+ * @peer: to whom
+ *
+ * Context: any but hard interrupts.
+ */
+void fz_send_staged(struct fz_peer *peer)
+{
+	struct fz_device *fz = peer->device;
+	struct fz_keypair *keypair;
+	struct sk_buff_head packets;
+	int err = -EKEYEXPIRED;
+
+	__skb_queue_head_init(&packets);
+	rcu_read_lock_bh();
+	if (READ_ONCE(peer->is_dead))
+		goto out;
+	keypair = fz_keypair_get_current(&peer->keypairs);
+	if (keypair && fz_keypair_may_send(keypair)) {
+		take_staged(peer, &packets);
+		err = fz_lane_add(&peer->tx, &fz->encrypt, peer, keypair, &packets, true);
+	}
+	if (keypair)
+		fz_keypair_put(keypair);
+	if (err == -EKEYEXPIRED) {
+		leave_staged(peer, &packets);
+	} else if (err) {
+		DEV_STATS_ADD(fz->dev, tx_dropped, skb_queue_len(&packets));
+		__skb_queue_purge(&packets);
+	}
+out:
+	rcu_read_unlock_bh();
+}
+
+/**
+ * fz_send_purge_staged() - drop what is staged for a peer
+ * @peer: whose session will not come
+ *
+ * Context: any but hard interrupts.
+ */
+void fz_send_purge_staged(struct fz_peer *peer)
+{
+	spin_lock_bh(&peer->staged.lock);
+	DEV_STATS_ADD(peer->device->dev, tx_dropped, skb_queue_len(&peer->staged));
+	__skb_queue_purge(&peer->staged);
+	peer->staged_waited = false;
+	spin_unlock_bh(&peer->staged.lock);
+}
+
+/**
+ * fz_send_keepalive() - send an empty packet, unless others are about to go
+ * @peer: to whom
+ *
+ * Context: any but hard interrupts.
+ */
+void fz_send_keepalive(struct fz_peer *peer)
+{
+	struct sk_buff_head packets;
+	struct sk_buff *skb;
+
+	if (skb_queue_empty_lockless(&peer->staged)) {
+		skb = alloc_skb(FZ_HEADROOM + LL_MAX_HEADER + FZ_TAILROOM, GFP_ATOMIC);
+		if (unlikely(!skb))
+			return;
+		skb_reserve(skb, FZ_HEADROOM + LL_MAX_HEADER);
+		skb->dev = peer->device->dev;
+		skb_reset_network_header(skb);
+		FZ_CB(skb)->mtu = skb->dev->mtu;
+		__skb_queue_head_init(&packets);
+		__skb_queue_tail(&packets, skb);
+		stage(peer, &packets);
+		net_dbg_ratelimited("%s: Sending keepalive packet to peer %llu\n", skb->dev->name,
+				    peer->internal_id);
+	}
+	fz_send_staged(peer);
+}
+
+/* To a multiple of 16 bytes, but never past the MTU (paper, section 5.4.6). */
+static unsigned int padding(unsigned int len, unsigned int mtu)
+{
+	unsigned int last = mtu ? len % mtu : len;
+	unsigned int padded = ALIGN(last, FZ_PADDING_MULTIPLE);
+
+	if (mtu && padded > mtu)
+		padded = mtu;
+	return padded - last;
+}
+
+/*
+ * Makes @skb linear and its owner's alone, with room on both sides: the one copy on the way,
+ * from wherever the payload is into the buffer that leaves.
+ */
+static int make_linear(struct sk_buff *skb, unsigned int headroom, unsigned int tailroom)
+{
+	int more_head = max_t(int, 0, headroom - skb_headroom(skb));
+	int more_tail = max_t(int, 0, skb->data_len + tailroom - (skb_end_pointer(skb) -
+								  skb_tail_pointer(skb)));
+
+	if (skb_cloned(skb) || more_head || more_tail) {
+		int err = pskb_expand_head(skb, SKB_DATA_ALIGN(more_head), more_tail, GFP_ATOMIC);
+
+		if (err)
+			return err;
+	}
+	return skb_linearize(skb);
+}
+
+/* Forgets what the stack noted about the inner packet, which nobody on the way shall see. */
+static void forget_inner(struct sk_buff *skb)
+{
+	skb_scrub_packet(skb, true);
+	skb_gso_reset(skb);
+	skb->ip_summed = CHECKSUM_NONE;
+	skb->csum_level = 0;
+	skb->encapsulation = 0;
+	skb->queue_mapping = 0;
+	skb_reset_redirect(skb);
+}
+
+/* Turns an inner packet into the message that carries it. */
+static int encrypt_packet(struct sk_buff *skb, const struct fz_keypair *keypair, u64 nonce)
+{
+	unsigned int pad = padding(skb->len, FZ_CB(skb)->mtu);
+	struct fz_message_data *message;
+	unsigned int len;
+	int err;
+
+	err = make_linear(skb, FZ_HEADROOM + LL_MAX_HEADER, pad + FZ_AUTHTAG_LEN);
+	if (unlikely(err))
+		return err;
+	if (skb->ip_summed == CHECKSUM_PARTIAL) {
+		err = skb_checksum_help(skb);
+		if (unlikely(err))
+			return err;
+	}
+	/* Of the inner header only ECN shows outside. */
+	FZ_CB(skb)->ds = skb->len ? ip_tunnel_ecn_encap(0, ip_hdr(skb), skb) : 0;
+	skb_put_zero(skb, pad);
+	len = skb->len;
+	skb_put(skb, FZ_AUTHTAG_LEN);
+	chacha20poly1305_encrypt(skb->data, skb->data, len, NULL, 0, nonce, keypair->sending_key);
+
+	forget_inner(skb);
+	message = skb_push(skb, sizeof(*message));
+	/* The device's counters take what follows for the packet: all of the message. */
+	skb_set_inner_network_header(skb, 0);
+	message->header.type = cpu_to_le32(FZ_MESSAGE_DATA);
+	message->receiver_index = keypair->remote_index;
+	message->counter = cpu_to_le64(nonce);
+	return 0;
+}
+
+static void encrypt_bundle(struct fz_device *fz, struct fz_bundle *bundle)
+{
+	struct sk_buff *skb, *next;
+	u64 nonce = bundle->nonce;
+
+	skb_queue_walk_safe(&bundle->packets, skb, next) {
+		if (unlikely(encrypt_packet(skb, bundle->keypair, nonce++))) {
+			__skb_unlink(skb, &bundle->packets);
+			drop(fz, skb);
+		}
+	}
+}
+
+/* A session that has carried much, or that we began long ago, is followed by another. */
+static void keep_key_fresh(struct fz_peer *peer, const struct fz_keypair *keypair)
+{
+	u64 sent = atomic64_read(&keypair->sending_counter);
+
+	if (unlikely(sent > FZ_REKEY_AFTER_MESSAGES ||
+		     (keypair->initiator &&
+		      fz_clock_expired(keypair->birth_ns, FZ_REKEY_AFTER_TIME))))
+		fz_initiate_handshake(peer, false);
+}
+
+static void send_bundle(struct fz_peer *peer, struct fz_bundle *bundle)
+{
+	bool data = false;
+	struct sk_buff *skb;
+
+	if (skb_queue_empty(&bundle->packets))
+		return;
+	skb_queue_walk(&bundle->packets, skb)
+		data |= skb->len > FZ_DATA_LEN(0);
+	fz_timers_any_traversal(peer);
+	fz_timers_any_sent(peer);
+	if (!fz_socket_send_list(peer, &bundle->packets) && data)
+		fz_timers_data_sent(peer);
+	keep_key_fresh(peer, bundle->keypair);
+}
+
+/**
+ * fz_send_lane() - send a peer's finished bundles in order
+ * @peer: to whom; the caller has a reference
+ *
+ * Many may call, one of them is the consumer: who raises the kicks from 0. The others only leave
+ * a kick, so that the consumer looks again. A bundle that was finished before its kick is either
+ * seen by the consumer's next look or its kick keeps the consumer from leaving.
+ *
+ * Context: may sleep.
+ */
+void fz_send_lane(struct fz_peer *peer)
+{
+	struct fz_lane *lane = &peer->tx;
+	struct fz_bundle *bundle;
+	int seen;
+
+	if (atomic_inc_return(&lane->kicks) != 1)
+		return;
+	do {
+		seen = atomic_read(&lane->kicks);
+		for (;;) {
+			local_bh_disable();
+			bundle = fz_lane_peek(lane);
+			if (bundle) {
+				send_bundle(peer, bundle);
+				fz_lane_remove(lane, bundle);
+				fz_bundle_free(bundle);
+			}
+			local_bh_enable();
+			if (!bundle)
+				break;
+			cond_resched();
+		}
+	} while (atomic_sub_return(seen, &lane->kicks));
+}
+
+/**
+ * fz_send_encrypt_work() - encrypt bundles until there are none
+ * @work: of a &struct fz_worker
+ *
+ * Context: workqueue.
+ */
+void fz_send_encrypt_work(struct work_struct *work)
+{
+	struct fz_device *fz = container_of(work, struct fz_worker, work)->fz;
+	struct fz_bundle *bundle;
+
+	while ((bundle = fz_bundle_take(&fz->encrypt)) != NULL) {
+		struct fz_peer *peer = fz_peer_get(bundle->peer);
+
+		encrypt_bundle(fz, bundle);
+		fz_bundle_finish(bundle);
+		fz_send_lane(peer);
+		fz_peer_put(peer);
+		cond_resched();
+	}
+}
