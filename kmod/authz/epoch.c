@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Replacing a whole policy at once. */
+
+#include "authz/epoch.h"
+
+#include "authz/authz.h"
+#include "authz/policy.h"
+
+/**
+ * fz_epoch_begin() - opens an epoch
+ * @az: the device's
+ * @owner: the client; not 0
+ * @extack: says why not; may be NULL
+ *
+ * Context: may sleep; takes az->lock.
+ * Return: 0, -EALREADY if the client has one open, -EBUSY if another has, -ENOMEM.
+ */
+int fz_epoch_begin(struct fz_authz *az, u64 owner, struct netlink_ext_ack *extack)
+{
+	int err = 0;
+
+	mutex_lock(&az->lock);
+	if (az->staged && az->owner == owner) {
+		NL_SET_ERR_MSG(extack, "this socket has an epoch open already");
+		err = -EALREADY;
+	} else if (az->staged) {
+		NL_SET_ERR_MSG(extack, "another process has an epoch open on this device");
+		err = -EBUSY;
+	} else {
+		az->staged = fz_policy_alloc();
+		az->owner = owner;
+		if (!az->staged) {
+			NL_SET_ERR_MSG(extack, "out of memory for the epoch");
+			err = -ENOMEM;
+		}
+	}
+	mutex_unlock(&az->lock);
+	return err;
+}
+
+static int check_owner(const struct fz_authz *az, u64 owner, struct netlink_ext_ack *extack)
+{
+	lockdep_assert_held(&az->lock);
+	if (az->staged && az->owner == owner)
+		return 0;
+	NL_SET_ERR_MSG(extack, "this socket has no epoch open on this device");
+	return -ENOENT;
+}
+
+/* What a grant has counted goes over to the grant that restates it. */
+static void carry_counts(struct fz_policy *old, struct fz_policy *policy)
+{
+	struct rhashtable_iter iter;
+	struct fz_grant *grant;
+
+	rhashtable_walk_enter(&old->grants, &iter);
+	rhashtable_walk_start(&iter);
+	while ((grant = rhashtable_walk_next(&iter))) {
+		struct fz_grant_key key;
+		struct fz_grant *heir;
+
+		if (IS_ERR(grant))
+			continue;
+		key = grant->key;
+		key.resource = fz_resource_find(policy, grant->key.resource->name);
+		heir = key.resource ? rhashtable_lookup_fast(&policy->grants, &key,
+							     fz_grant_table) : NULL;
+		if (heir) {
+			atomic64_add(atomic64_xchg(&grant->packets, 0), &heir->packets);
+			atomic64_add(atomic64_xchg(&grant->bytes, 0), &heir->bytes);
+		}
+		if (need_resched()) {
+			rhashtable_walk_stop(&iter);
+			cond_resched();
+			rhashtable_walk_start(&iter);
+		}
+	}
+	rhashtable_walk_stop(&iter);
+	rhashtable_walk_exit(&iter);
+}
+
+static int commit_locked(struct fz_authz *az, struct netlink_ext_ack *extack)
+{
+	struct fz_policy *policy = az->staged, *old;
+	int err = fz_policy_flush(policy);
+
+	if (err) {
+		NL_SET_ERR_MSG(extack, "out of memory, nothing was changed");
+		return err;
+	}
+	old = rcu_dereference_protected(az->policy, lockdep_is_held(&az->lock));
+	policy->live = true;
+	rcu_assign_pointer(az->policy, policy);
+	az->staged = NULL;
+	az->owner = 0;
+	fz_policy_moved(az, true);
+	/* From here no packet is judged by the old one. */
+	synchronize_rcu();
+	old->live = false;
+	carry_counts(old, policy);
+	fz_policy_retire(az, old);
+	return 0;
+}
+
+/**
+ * fz_epoch_commit() - puts in force what was staged, and removes all else, with one store
+ * @az: the device's
+ * @owner: the client
+ * @extack: says why not; may be NULL
+ *
+ * Context: may sleep; takes az->lock.
+ * Return: 0, -ENOENT if the client has no epoch open, -ENOMEM; then nothing was changed.
+ */
+int fz_epoch_commit(struct fz_authz *az, u64 owner, struct netlink_ext_ack *extack)
+{
+	int err;
+
+	mutex_lock(&az->lock);
+	err = check_owner(az, owner, extack);
+	if (!err)
+		err = commit_locked(az, extack);
+	mutex_unlock(&az->lock);
+	return err;
+}
+
+/**
+ * fz_epoch_abort() - drops what was staged
+ * @az: the device's
+ * @owner: the client
+ * @extack: says why not; may be NULL
+ *
+ * Context: may sleep; takes az->lock.
+ * Return: 0, or -ENOENT if the client has no epoch open.
+ */
+int fz_epoch_abort(struct fz_authz *az, u64 owner, struct netlink_ext_ack *extack)
+{
+	int err;
+
+	mutex_lock(&az->lock);
+	err = check_owner(az, owner, extack);
+	if (!err) {
+		fz_policy_retire(az, az->staged);
+		az->staged = NULL;
+		az->owner = 0;
+	}
+	mutex_unlock(&az->lock);
+	return err;
+}

@@ -1,0 +1,452 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Flows: finding, beginning, ending. */
+
+#include "authz/flow.h"
+
+#include <linux/ktime.h>
+#include <linux/rhashtable.h>
+#include <linux/slab.h>
+#include <net/tcp.h>
+
+#include "authz/authz.h"
+#include "authz/decide.h"
+#include "authz/tell.h"
+
+static struct kmem_cache *flow_cache;
+
+const struct rhashtable_params fz_flow_table = {
+	.key_len = sizeof(struct fz_flow_key),
+	.key_offset = offsetof(struct fz_flow, key),
+	.head_offset = offsetof(struct fz_flow, node),
+	.automatic_shrinking = true,
+};
+
+/**
+ * fz_flow_module_init() - makes what all devices share
+ *
+ * Context: module load.
+ * Return: 0 or -ENOMEM.
+ */
+int fz_flow_module_init(void)
+{
+	flow_cache = kmem_cache_create("fz_flow", sizeof(struct fz_flow), 0,
+				       SLAB_HWCACHE_ALIGN, NULL);
+	return flow_cache ? 0 : -ENOMEM;
+}
+
+/**
+ * fz_flow_module_exit() - frees what all devices share
+ *
+ * Context: module unload, after rcu_barrier().
+ */
+void fz_flow_module_exit(void)
+{
+	kmem_cache_destroy(flow_cache);
+}
+
+/**
+ * fz_flow_find() - the flow of a key
+ * @az: the device's
+ * @key: the key
+ *
+ * Context: RCU.
+ * Return: the flow, or NULL.
+ */
+struct fz_flow *fz_flow_find(struct fz_authz *az, const struct fz_flow_key *key)
+{
+	return rhashtable_lookup(&az->flows, key, fz_flow_table);
+}
+
+/**
+ * fz_flow_note_lease() - makes sure that the sweep sees a lease end
+ * @az: the device's
+ * @lease: boot clock, ns
+ *
+ * Context: any.
+ */
+void fz_flow_note_lease(struct fz_authz *az, u64 lease)
+{
+	u64 next = atomic64_read(&az->next_lease);
+
+	while (lease < next) {
+		u64 seen = atomic64_cmpxchg(&az->next_lease, next, lease);
+
+		if (seen == next)
+			break;
+		next = seen;
+	}
+}
+
+/**
+ * fz_flow_fold_locked() - as fz_flow_fold(), to a grant that is not in the flow any more, or yet
+ * @flow: the flow
+ * @grant: gets what was not counted before; NULL nobody
+ *
+ * Context: BH disabled, flow->lock held.
+ */
+void fz_flow_fold_locked(struct fz_flow *flow, struct fz_grant *grant)
+{
+	unsigned int dir;
+
+	lockdep_assert_held(&flow->lock);
+	for (dir = 0; dir < FZ_DIRS; dir++) {
+		struct fz_flow_side *side = &flow->side[dir];
+		u64 packets = atomic64_read(&side->packets);
+		u64 bytes = atomic64_read(&side->bytes);
+
+		if (grant && packets != side->counted_packets) {
+			atomic64_add(packets - side->counted_packets, &grant->packets);
+			atomic64_add(bytes - side->counted_bytes, &grant->bytes);
+		}
+		side->counted_packets = packets;
+		side->counted_bytes = bytes;
+	}
+}
+
+static struct fz_grant *grant_of(const struct fz_flow *flow)
+{
+	return rcu_dereference_protected(flow->grant, lockdep_is_held(&flow->lock));
+}
+
+/**
+ * fz_flow_fold() - adds what a flow has counted to its grant
+ * @flow: the flow
+ *
+ * Done when it ends and whenever the sweep comes by, so that packets of different flows never
+ * write to the same place.
+ *
+ * Context: BH disabled.
+ */
+void fz_flow_fold(struct fz_flow *flow)
+{
+	spin_lock(&flow->lock);
+	fz_flow_fold_locked(flow, grant_of(flow));
+	spin_unlock(&flow->lock);
+}
+
+/**
+ * fz_flow_set_grant() - gives a flow another grant
+ * @az: the device's
+ * @flow: the flow
+ * @grant: with a reference for the flow; NULL none
+ *
+ * Context: BH disabled, flow->lock held.
+ */
+void fz_flow_set_grant(struct fz_authz *az, struct fz_flow *flow, struct fz_grant *grant)
+{
+	struct fz_grant *old = grant_of(flow);
+
+	if (old)
+		atomic_dec(&old->flows);
+	if (grant) {
+		u64 lease = READ_ONCE(grant->lease);
+
+		atomic_inc(&grant->flows);
+		if (lease)
+			fz_flow_note_lease(az, lease);
+	}
+	rcu_assign_pointer(flow->grant, grant);
+	if (old)
+		fz_grant_put(old);
+}
+
+/* Takes @flow out of table and lists; false if somebody else did. */
+static bool unlink_flow(struct fz_authz *az, struct fz_flow *flow)
+{
+	struct fz_authz_peer *ap = flow->key.ap;
+
+	lockdep_assert_held(&az->flow_lock);
+	if (flow->dead)
+		return false;
+	WRITE_ONCE(flow->dead, true);
+	rhashtable_remove_fast(&az->flows, &flow->node, fz_flow_table);
+	list_del(&flow->peer_node);
+	if (!flow->answered)
+		list_del(&flow->fresh_node);
+	ap->n_flows--;
+	WRITE_ONCE(az->n_flows, az->n_flows - 1);
+	return true;
+}
+
+/* Whoever has found the flow already judges it again, and finds that it is over. */
+static void release_grant(struct fz_authz *az, struct fz_flow *flow)
+{
+	spin_lock(&flow->lock);
+	WRITE_ONCE(flow->gen, READ_ONCE(az->gen) - 1);
+	fz_flow_fold_locked(flow, grant_of(flow));
+	fz_flow_set_grant(az, flow, NULL);
+	spin_unlock(&flow->lock);
+}
+
+static void free_flow_rcu(struct rcu_head *rcu)
+{
+	kmem_cache_free(flow_cache, container_of(rcu, struct fz_flow, rcu));
+}
+
+/* The rest of a flow's end, after unlink_flow(), without locks. */
+static void finish_flow(struct fz_authz *az, struct fz_flow *flow, enum fz_flow_end end)
+{
+	if (!flow->refused)
+		fz_tell_flow(az, flow, end);
+	release_grant(az, flow);
+	call_rcu(&flow->rcu, free_flow_rcu);
+}
+
+/**
+ * fz_flow_end() - ends a flow
+ * @az: the device's
+ * @flow: the flow; freed after the last reader
+ * @end: why
+ *
+ * Context: RCU, BH disabled, no flow's lock held. Of several callers one ends it.
+ */
+void fz_flow_end(struct fz_authz *az, struct fz_flow *flow, enum fz_flow_end end)
+{
+	bool ours;
+
+	spin_lock(&az->flow_lock);
+	ours = unlink_flow(az, flow);
+	spin_unlock(&az->flow_lock);
+	if (ours)
+		finish_flow(az, flow, end);
+}
+
+/**
+ * fz_flow_refuse() - ends a flow that policy does not admit any more, and keeps it
+ * @az: the device's
+ * @flow: the flow
+ * @end: why
+ *
+ * Without the entry the far end's next packet would look like the first of a flow in the other
+ * direction, and if policy admits that one, the withdrawn flow would go on as its replies. It goes
+ * when it has been silent for as long as a live one may be, and is never evicted: a peer must not
+ * be able to get rid of it.
+ *
+ * Context: RCU, BH disabled, no flow's lock held. Of several callers one does it.
+ */
+void fz_flow_refuse(struct fz_authz *az, struct fz_flow *flow, enum fz_flow_end end)
+{
+	bool ours;
+
+	spin_lock(&az->flow_lock);
+	ours = !flow->dead && !flow->refused;
+	if (ours) {
+		WRITE_ONCE(flow->refused, true);
+		if (!flow->answered) {
+			list_del(&flow->fresh_node);
+			list_move_tail(&flow->peer_node, &flow->key.ap->flows);
+			WRITE_ONCE(flow->answered, true);
+		}
+	}
+	spin_unlock(&az->flow_lock);
+	if (!ours)
+		return;
+	fz_tell_flow(az, flow, end);
+	release_grant(az, flow);
+}
+
+static void begin_anew(struct fz_flow *flow)
+{
+	unsigned int dir;
+
+	spin_lock(&flow->lock);
+	for (dir = 0; dir < FZ_DIRS; dir++) {
+		struct fz_flow_side *side = &flow->side[dir];
+
+		atomic64_set(&side->packets, 0);
+		atomic64_set(&side->bytes, 0);
+		side->counted_packets = 0;
+		side->counted_bytes = 0;
+		WRITE_ONCE(side->fin, false);
+	}
+	WRITE_ONCE(flow->state, flow->key.proto == IPPROTO_TCP ? FZ_FLOW_OPENING : FZ_FLOW_NEW);
+	flow->started = ktime_get_boottime_ns();
+	spin_unlock(&flow->lock);
+}
+
+/**
+ * fz_flow_restore() - policy admits a flow again that it had ended: it begins anew
+ * @az: the device's
+ * @flow: judged, with the grant that admits it now
+ *
+ * Context: RCU, BH disabled, no flow's lock held. Of several callers one does it.
+ */
+void fz_flow_restore(struct fz_authz *az, struct fz_flow *flow)
+{
+	bool ours;
+
+	spin_lock(&az->flow_lock);
+	ours = !flow->dead && flow->refused;
+	if (ours)
+		WRITE_ONCE(flow->refused, false);
+	spin_unlock(&az->flow_lock);
+	if (!ours)
+		return;
+	begin_anew(flow);
+	fz_count_add(az, flows_created, 1);
+	fz_tell_flow(az, flow, FZ_END_NONE);
+}
+
+/**
+ * fz_flow_end_peer() - ends all flows of a peer
+ * @az: the device's
+ * @ap: the peer
+ * @end: why
+ *
+ * Context: may sleep.
+ */
+void fz_flow_end_peer(struct fz_authz *az, struct fz_authz_peer *ap, enum fz_flow_end end)
+{
+	struct fz_flow *flow;
+
+	do {
+		rcu_read_lock();
+		spin_lock_bh(&az->flow_lock);
+		flow = list_first_entry_or_null(&ap->flows, struct fz_flow, peer_node) ?:
+		       list_first_entry_or_null(&ap->fresh, struct fz_flow, peer_node);
+		if (flow)
+			unlink_flow(az, flow);
+		spin_unlock_bh(&az->flow_lock);
+		if (flow) {
+			local_bh_disable();
+			finish_flow(az, flow, end);
+			local_bh_enable();
+		}
+		rcu_read_unlock();
+		cond_resched();
+	} while (flow);
+}
+
+static u8 first_state(const struct fz_packet *packet)
+{
+	if (packet->tuple.proto != IPPROTO_TCP)
+		return FZ_FLOW_NEW;
+	return packet->tcp_flags & TCPHDR_RST ? FZ_FLOW_CLOSING : FZ_FLOW_OPENING;
+}
+
+static struct fz_flow *new_flow(struct fz_authz *az, const struct fz_flow_key *key,
+				enum fz_direction dir, const struct fz_packet *packet,
+				const struct fz_decision *decision, u32 gen, bool held)
+{
+	struct fz_flow *flow = kmem_cache_zalloc(flow_cache, GFP_ATOMIC);
+	struct fz_grant *grant = NULL;
+
+	if (!flow)
+		return NULL;
+	if (decision->verdict == FZ_VERDICT_PASS && decision->grant) {
+		grant = decision->grant;
+		/* Its policy may have let go of it since: the flow is judged again then. */
+		if (!refcount_inc_not_zero(&grant->refs))
+			grant = NULL;
+	}
+	spin_lock_init(&flow->lock);
+	flow->key = *key;
+	flow->dir = dir;
+	/* Without the grant that admits it, its number must not be today's. */
+	flow->gen = grant || !decision->grant ? gen : gen - 1;
+	flow->state = first_state(packet);
+	flow->mode = decision->mode;
+	flow->held = held;
+	flow->observed = decision->verdict == FZ_VERDICT_OBSERVE ? decision->reason : 0;
+	flow->icmp_code = packet->tuple.icmp_code;
+	flow->started = ktime_get_boottime_ns();
+	flow->side[0].used = jiffies;
+	flow->side[1].used = jiffies;
+	if (packet->tcp_flags & TCPHDR_FIN)
+		flow->side[dir].fin = true;
+	spin_lock(&flow->lock);
+	fz_flow_set_grant(az, flow, grant);
+	spin_unlock(&flow->lock);
+	return flow;
+}
+
+/*
+ * Room for one more flow of a peer. Who is over its own budget loses its own oldest unanswered
+ * flow; when the whole device is full, the oldest of all goes.
+ */
+static bool make_room(struct fz_authz *az, struct fz_authz_peer *ap, struct fz_flow **victim)
+{
+	lockdep_assert_held(&az->flow_lock);
+	*victim = NULL;
+	if (ap->n_flows >= READ_ONCE(az->max_peer_flows))
+		*victim = list_first_entry_or_null(&ap->fresh, struct fz_flow, peer_node);
+	else if (az->n_flows >= READ_ONCE(az->max_flows))
+		*victim = list_first_entry_or_null(&az->fresh, struct fz_flow, fresh_node);
+	else
+		return true;
+	return *victim && unlink_flow(az, *victim);
+}
+
+/* Puts @flow into table and lists. Returns it, or the one that was there before, or NULL. */
+static struct fz_flow *link_flow(struct fz_authz *az, struct fz_flow *flow,
+				 struct fz_flow **victim)
+{
+	struct fz_authz_peer *ap = flow->key.ap;
+	struct fz_flow *old;
+
+	lockdep_assert_held(&az->flow_lock);
+	*victim = NULL;
+	/* Whoever removes the peer ends what is here after saying so. */
+	if (READ_ONCE(ap->dead))
+		return NULL;
+	old = rhashtable_lookup(&az->flows, &flow->key, fz_flow_table);
+	if (old)
+		return old;
+	if (!make_room(az, ap, victim))
+		return NULL;
+	old = rhashtable_lookup_get_insert_fast(&az->flows, &flow->node, fz_flow_table);
+	if (IS_ERR(old))
+		return NULL;
+	list_add_tail(&flow->peer_node, &ap->fresh);
+	list_add_tail(&flow->fresh_node, &az->fresh);
+	ap->n_flows++;
+	WRITE_ONCE(az->n_flows, az->n_flows + 1);
+	return flow;
+}
+
+static void discard_flow(struct fz_authz *az, struct fz_flow *flow)
+{
+	spin_lock(&flow->lock);
+	fz_flow_set_grant(az, flow, NULL);
+	spin_unlock(&flow->lock);
+	kmem_cache_free(flow_cache, flow);
+}
+
+/**
+ * fz_flow_create() - begins a flow
+ * @az: the device's
+ * @key: of the flow
+ * @dir: of the first packet
+ * @packet: the first packet
+ * @decision: PASS or OBSERVE
+ * @gen: az->gen, read before the decision was made
+ * @held: its first packets were held and are on their way: others queue up behind them
+ *
+ * Context: RCU, BH disabled.
+ * Return: the flow, perhaps one that another CPU began; NULL when there is no room.
+ */
+struct fz_flow *fz_flow_create(struct fz_authz *az, const struct fz_flow_key *key,
+			       enum fz_direction dir, const struct fz_packet *packet,
+			       const struct fz_decision *decision, u32 gen, bool held)
+{
+	struct fz_flow *flow, *found, *victim;
+
+	flow = new_flow(az, key, dir, packet, decision, gen, held);
+	if (!flow)
+		return NULL;
+	spin_lock(&az->flow_lock);
+	found = link_flow(az, flow, &victim);
+	spin_unlock(&az->flow_lock);
+	if (victim) {
+		fz_count_add(az, flows_evicted, 1);
+		finish_flow(az, victim, FZ_END_EVICTED);
+	}
+	if (found != flow) {
+		discard_flow(az, flow);
+		return found;
+	}
+	fz_count_add(az, flows_created, 1);
+	queue_delayed_work(system_power_efficient_wq, &az->sweep, HZ);
+	fz_tell_flow(az, flow, FZ_END_NONE);
+	return flow;
+}

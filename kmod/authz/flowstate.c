@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Flows as packets come: whether they may go on, and where they are in their life. */
+
+#include <linux/ktime.h>
+#include <linux/rhashtable.h>
+#include <net/tcp.h>
+
+#include "authz/authz.h"
+#include "authz/decide.h"
+#include "authz/tell.h"
+
+static u32 timeout_of(const struct fz_authz *az, const struct fz_flow *flow)
+{
+	const struct fz_timeouts *timeouts = &az->timeouts;
+	u8 state = READ_ONCE(flow->state);
+
+	if (flow->key.proto == IPPROTO_TCP) {
+		if (state == FZ_FLOW_ESTABLISHED)
+			return READ_ONCE(timeouts->tcp_established);
+		if (state == FZ_FLOW_CLOSING)
+			return READ_ONCE(timeouts->tcp_closing);
+		return READ_ONCE(timeouts->tcp_opening);
+	}
+	if (flow->key.proto == IPPROTO_UDP || flow->key.proto == IPPROTO_UDPLITE)
+		return state == FZ_FLOW_NEW ? READ_ONCE(timeouts->udp_new) :
+					      READ_ONCE(timeouts->udp_answered);
+	if (fz_proto_is_icmp(flow->key.family, flow->key.proto))
+		return READ_ONCE(timeouts->icmp);
+	return READ_ONCE(timeouts->other);
+}
+
+/* Jiffies since the last packet of one side; jiffies are kept as 32 bits. */
+static u32 silent(const struct fz_flow *flow, u8 dir)
+{
+	u32 used = READ_ONCE(flow->side[dir].used);
+
+	/* Another CPU may have noted a later jiffy meanwhile. */
+	return max_t(s32, 0, (s32)((u32)jiffies - used));
+}
+
+/**
+ * fz_flow_is_idle() - whether a flow was silent for too long
+ * @az: the device's
+ * @flow: the flow
+ * @dir: the side to look at first: the other's cache line is left alone if this one was heard
+ *
+ * Context: RCU.
+ * Return: true if it has to end.
+ */
+bool fz_flow_is_idle(const struct fz_authz *az, const struct fz_flow *flow, u8 dir)
+{
+	u32 limit = timeout_of(az, flow) * HZ;
+
+	return silent(flow, dir) > limit && silent(flow, !dir) > limit;
+}
+
+/**
+ * fz_flow_timeout_ms() - until a flow ends if it stays silent
+ * @az: the device's
+ * @flow: the flow
+ *
+ * Context: RCU.
+ * Return: milliseconds.
+ */
+u64 fz_flow_timeout_ms(const struct fz_authz *az, const struct fz_flow *flow)
+{
+	u32 limit = timeout_of(az, flow) * HZ;
+	u32 idle = min(silent(flow, FZ_DIR_IN), silent(flow, FZ_DIR_OUT));
+
+	return idle < limit ? jiffies_to_msecs(limit - idle) : 0;
+}
+
+/* Why a flow ends that is not admitted any more. */
+static enum fz_flow_end end_of(const struct fz_flow *flow, const struct fz_grant *grant,
+			       const struct fz_decision *decision, u64 now)
+{
+	u64 lease = grant ? READ_ONCE(grant->lease) : 0;
+
+	if (decision->reason == FZ_REASON_DENIED)
+		return FZ_END_DENIED;
+	if (flow->mode != decision->mode)
+		return FZ_END_MODE;
+	if (decision->reason == FZ_REASON_EXPIRED || (lease && lease <= now))
+		return FZ_END_EXPIRED;
+	return FZ_END_REVOKED;
+}
+
+static bool is_current(const struct fz_flow *flow, u32 gen, u64 now)
+{
+	const struct fz_grant *grant;
+	u64 lease;
+
+	if (READ_ONCE(flow->gen) != gen)
+		return false;
+	grant = rcu_dereference(flow->grant);
+	if (!grant)
+		return true;
+	lease = READ_ONCE(grant->lease);
+	return !lease || now < lease;
+}
+
+/* Whether @heir is @grant after a change of it, or restated by an epoch. */
+static bool is_heir(const struct fz_grant *heir, const struct fz_grant *grant)
+{
+	return heir && grant && heir->key.ap == grant->key.ap &&
+	       heir->key.dir == grant->key.dir &&
+	       !strcmp(heir->key.resource->name, grant->key.resource->name);
+}
+
+/* Judges @flow again. True if it goes on. */
+static bool judge_again(struct fz_authz *az, struct fz_flow *flow, u32 gen, u64 now,
+			struct fz_decision *decision, enum fz_flow_end *end)
+{
+	struct fz_grant *old, *grant = NULL;
+	struct fz_tuple tuple;
+
+	lockdep_assert_held(&flow->lock);
+	fz_flow_tuple(flow, &tuple);
+	fz_decide(az, flow->key.ap, flow->dir, &tuple, now, decision);
+	old = rcu_dereference_protected(flow->grant, lockdep_is_held(&flow->lock));
+	if (decision->verdict == FZ_VERDICT_REFUSE || decision->verdict == FZ_VERDICT_ASK) {
+		*end = end_of(flow, old, decision, now);
+		return false;
+	}
+	if (decision->verdict == FZ_VERDICT_PASS)
+		grant = decision->grant;
+	if (grant != old && (!grant || refcount_inc_not_zero(&grant->refs))) {
+		/* What the old one had counted its heir has already: see carry_counts(). */
+		fz_flow_fold_locked(flow, is_heir(grant, old) ? grant : old);
+		fz_flow_set_grant(az, flow, grant);
+	}
+	flow->mode = decision->mode;
+	if (flow->observed != (grant ? 0 : decision->reason))
+		WRITE_ONCE(flow->observed, grant ? 0 : decision->reason);
+	else if (decision->verdict == FZ_VERDICT_OBSERVE)
+		decision->verdict = FZ_VERDICT_PASS;	/* told already */
+	WRITE_ONCE(flow->gen, gen);
+	return true;
+}
+
+/**
+ * fz_flow_check() - whether a flow may go on
+ * @az: the device's
+ * @flow: the flow
+ * @now: boot clock, ns
+ * @why: if it may not, filled in with the decision that ended it
+ *
+ * While nothing changed this reads three words. After a change of policy or mode, or when the
+ * lease of its grant has ended, the flow is judged again as its first packet was: another grant
+ * may admit it just as well. If none does, it is ended, but kept to be refused by, until policy
+ * admits it again or it has been silent for long: see fz_flow_refuse().
+ *
+ * Context: RCU, BH disabled.
+ * Return: true if it may.
+ */
+bool fz_flow_check(struct fz_authz *az, struct fz_flow *flow, u64 now, struct fz_decision *why)
+{
+	/* Pairs with fz_policy_moved(). */
+	u32 gen = smp_load_acquire(&az->gen);
+	enum fz_flow_end end = FZ_END_NONE;
+	struct fz_tuple tuple;
+	bool tell = false, goes_on, refused;
+
+	if (likely(is_current(flow, gen, now)))
+		return true;
+	spin_lock(&flow->lock);
+	if (READ_ONCE(flow->dead)) {
+		spin_unlock(&flow->lock);
+		memset(why, 0, sizeof(*why));
+		why->verdict = FZ_VERDICT_REFUSE;
+		why->reason = FZ_REASON_NO_GRANT;
+		return false;
+	}
+	refused = READ_ONCE(flow->refused);
+	goes_on = !refused && is_current(flow, gen, now);
+	if (!goes_on) {
+		goes_on = judge_again(az, flow, gen, now, why, &end);
+		tell = goes_on && why->verdict == FZ_VERDICT_OBSERVE;
+	}
+	spin_unlock(&flow->lock);
+	if (tell) {
+		fz_flow_tuple(flow, &tuple);
+		fz_tell_denial(az, flow->key.ap, flow->dir, &tuple, why);
+	}
+	if (!goes_on && !refused)
+		fz_flow_refuse(az, flow, end);
+	else if (goes_on && refused)
+		fz_flow_restore(az, flow);
+	return goes_on;
+}
+
+static void mark_answered(struct fz_authz *az, struct fz_flow *flow)
+{
+	spin_lock(&az->flow_lock);
+	if (!flow->dead && !flow->answered) {
+		list_del(&flow->fresh_node);
+		list_move_tail(&flow->peer_node, &flow->key.ap->flows);
+		WRITE_ONCE(flow->answered, true);
+	}
+	spin_unlock(&az->flow_lock);
+}
+
+static void set_state(struct fz_flow *flow, enum fz_flow_state state)
+{
+	spin_lock(&flow->lock);
+	if (flow->state < state)
+		WRITE_ONCE(flow->state, state);
+	spin_unlock(&flow->lock);
+}
+
+/**
+ * fz_flow_advance() - moves a flow's state by a packet that passes
+ * @az: the device's
+ * @flow: the flow
+ * @dir: of the packet
+ * @packet: not an ICMP error
+ *
+ * TCP is established when both sides were heard, closes with both FINs or one RST. A RST is no
+ * answer that would keep the flow when room is needed.
+ *
+ * Context: RCU, BH disabled.
+ */
+void fz_flow_advance(struct fz_authz *az, struct fz_flow *flow, enum fz_direction dir,
+		     const struct fz_packet *packet)
+{
+	bool reply = dir != flow->dir;
+	u8 state = READ_ONCE(flow->state);
+
+	if (packet->tcp_flags & TCPHDR_RST) {
+		if (state != FZ_FLOW_CLOSING)
+			set_state(flow, FZ_FLOW_CLOSING);
+		return;
+	}
+	if (reply && !READ_ONCE(flow->answered))
+		mark_answered(az, flow);
+	if (reply && state < FZ_FLOW_ESTABLISHED)
+		set_state(flow, FZ_FLOW_ESTABLISHED);
+	if (!(packet->tcp_flags & TCPHDR_FIN))
+		return;
+	WRITE_ONCE(flow->side[dir].fin, true);
+	if (READ_ONCE(flow->side[!dir].fin))
+		set_state(flow, FZ_FLOW_CLOSING);
+}
+
+/**
+ * fz_flow_touch() - something of a flow was seen just now
+ * @flow: the flow
+ * @dir: of the packet
+ *
+ * Context: RCU.
+ */
+void fz_flow_touch(struct fz_flow *flow, enum fz_direction dir)
+{
+	struct fz_flow_side *side = &flow->side[dir];
+
+	if (READ_ONCE(side->used) != (u32)jiffies)
+		WRITE_ONCE(side->used, (u32)jiffies);
+}
+
+/**
+ * fz_flow_pass() - counts packets of a flow that pass
+ * @flow: the flow
+ * @dir: of the packets
+ * @packets: how many
+ * @bytes: together
+ *
+ * Context: RCU.
+ */
+void fz_flow_pass(struct fz_flow *flow, enum fz_direction dir, u64 packets, u64 bytes)
+{
+	struct fz_flow_side *side = &flow->side[dir];
+
+	atomic64_add(packets, &side->packets);
+	atomic64_add(bytes, &side->bytes);
+	fz_flow_touch(flow, dir);
+}

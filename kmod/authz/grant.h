@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Grants: who may open a flow to a resource, in which direction, until when. */
+
+#ifndef _FZ_AUTHZ_GRANT_H
+#define _FZ_AUTHZ_GRANT_H
+
+#include <linux/atomic.h>
+#include <linux/fz.h>
+#include <linux/list.h>
+#include <linux/netlink.h>
+#include <linux/refcount.h>
+#include <linux/rhashtable-types.h>
+
+struct fz_authz;
+struct fz_authz_peer;
+struct fz_policy;
+struct fz_resource;
+
+/* A year: longer leases are refused as a mistake in the unit. */
+#define FZ_LEASE_MS_MAX (366ULL * 24 * 3600 * 1000)
+
+/**
+ * struct fz_grant_spec - a grant as user space states it
+ * @ap: the peer, NULL means any
+ * @resource: name of the resource, NUL-terminated
+ * @dir: enum fz_direction
+ * @action: enum fz_action
+ * @has_lease: @lease_ms is given
+ * @lease_ms: milliseconds from now until it ends
+ * @tag: zeros if none
+ * @quota: bytes; 0 none. Refused, as @rate and @flow_rate are, until it is enforced
+ * @rate: bits per second; 0 none
+ * @flow_rate: new flows per second; 0 none
+ *
+ * fz_grant_del() looks at @ap, @resource and @dir alone.
+ */
+struct fz_grant_spec {
+	struct fz_authz_peer *ap;
+	const char *resource;
+	u8 dir;
+	u8 action;
+	bool has_lease;
+	u64 lease_ms;
+	u8 tag[FZ_TAG_LEN];
+	u64 quota;
+	u64 rate;
+	u32 flow_rate;
+};
+
+/**
+ * struct fz_grant_info - a grant as it is told to user space
+ * @ap: the peer, NULL means any; valid under RCU only
+ * @resource: name of the resource
+ * @dir: enum fz_direction
+ * @action: enum fz_action
+ * @has_lease: it has a lease
+ * @lease_ms: milliseconds until it ends, 0 when it has
+ * @tag: zeros if none
+ * @packets: admitted by it, both directions, up to a second ago
+ * @bytes: the same
+ * @flows: live flows that it admitted
+ */
+struct fz_grant_info {
+	struct fz_authz_peer *ap;
+	char resource[FZ_NAME_MAX + 1];
+	u8 dir;
+	u8 action;
+	bool has_lease;
+	u64 lease_ms;
+	u8 tag[FZ_TAG_LEN];
+	u64 packets;
+	u64 bytes;
+	u32 flows;
+};
+
+/**
+ * struct fz_grant_key - what names a grant
+ * @ap: the peer, NULL means any; compared, followed only under RCU or az->lock while the grant is
+ *	in its policy
+ * @resource: compared likewise; the grant holds a reference
+ * @dir: enum fz_direction
+ */
+struct fz_grant_key {
+	struct fz_authz_peer *ap;
+	struct fz_resource *resource;
+	unsigned long dir;
+};
+
+/**
+ * struct fz_grant - leave to open flows to a resource
+ * @node: in its policy's table of grants; written under az->lock, read under RCU
+ * @key: what names it; never changes
+ * @lease: boot clock in ns at which it ends, 0 never. Renewed in place: READ_ONCE, WRITE_ONCE
+ * @resource_node: in resource->grants; az->lock
+ * @peer_node: in ap->grants, or the policy's list for `any`; az->lock
+ * @rcu: frees it, when neither list holds it any more
+ * @packets: of flows, added when they end or are swept
+ * @bytes: the same
+ * @refs: one for the policy, one for each flow that it admitted
+ * @flows: live flows that it admitted
+ * @action: enum fz_action; never changes
+ * @dead: no longer in a policy; az->lock
+ * @tag: never changes
+ *
+ * Whoever changes more than the lease puts a new grant in its place.
+ */
+struct fz_grant {
+	struct rhash_head node;
+	struct fz_grant_key key;
+	u64 lease;
+	struct list_head resource_node;
+	union {
+		struct list_head peer_node;
+		struct rcu_head rcu;
+	};
+	atomic64_t packets;
+	atomic64_t bytes;
+	refcount_t refs;
+	atomic_t flows;
+	u8 action;
+	u8 dead;
+	u8 tag[FZ_TAG_LEN] __aligned(4);
+};
+
+/* The design's bound on what a grant may cost. */
+static_assert(sizeof(struct fz_grant) <= 128);
+
+/**
+ * struct fz_grant_cursor - where a dump of grants is
+ * @policy: that is dumped, with a reference; NULL when the dump is not begun
+ * @only: only this peer's grants, if not NULL; compared, never followed
+ * @iter: position in its table of grants
+ */
+struct fz_grant_cursor {
+	struct fz_policy *policy;
+	const struct fz_authz_peer *only;
+	struct rhashtable_iter iter;
+};
+
+int fz_grant_set(struct fz_authz *az, u64 owner, const struct fz_grant_spec *specs,
+		 unsigned int count, unsigned int *bad, struct netlink_ext_ack *extack);
+int fz_grant_del(struct fz_authz *az, u64 owner, const struct fz_grant_spec *specs,
+		 unsigned int count, unsigned int *bad, struct netlink_ext_ack *extack);
+
+int fz_grant_dump_begin(struct fz_authz *az, struct fz_grant_cursor *cursor,
+			const struct fz_authz_peer *only);
+int fz_grant_dump(struct fz_grant_cursor *cursor,
+		  int (*emit)(void *context, const struct fz_grant_info *info), void *context);
+void fz_grant_dump_end(struct fz_grant_cursor *cursor);
+
+void fz_grant_read(const struct fz_grant *grant, struct fz_grant_info *info);
+void fz_grant_put(struct fz_grant *grant);
+
+#endif /* _FZ_AUTHZ_GRANT_H */

@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Judging bundles of packets.
+ *
+ * A packet is admitted by its flow; without one, by policy, which then makes one. What is refused
+ * passes all the same in modes open and observe: the last word is refuse().
+ */
+
+#include "authz/judge.h"
+
+#include <linux/ktime.h>
+#include <net/tcp.h>
+
+#include "authz/authz.h"
+#include "authz/decide.h"
+#include "authz/fragment.h"
+#include "authz/held.h"
+#include "authz/reject.h"
+#include "authz/tell.h"
+
+enum outcome {
+	PASSES,		/* stays in the queue */
+	GONE,		/* freed, or held */
+};
+
+/* Adds the run's packets to its flow. */
+static void close_run(struct fz_bundle *bundle)
+{
+	struct fz_flow *flow = bundle->flow;
+	u8 observed;
+
+	if (!flow)
+		return;
+	observed = READ_ONCE(flow->observed);
+	if (!bundle->again) {
+		fz_flow_pass(flow, bundle->dir, bundle->packets, bundle->bytes);
+		if (observed)
+			fz_count_add(bundle->az, observed[bundle->dir][observed], bundle->packets);
+	}
+	bundle->flow = NULL;
+	bundle->packets = 0;
+	bundle->bytes = 0;
+}
+
+/**
+ * fz_judge_refuse() - refuses a packet for good
+ * @az: the device's
+ * @ap: the peer's; NULL where there is none
+ * @dir: direction
+ * @packet: what the dissector found
+ * @decision: verdict REFUSE, reason, flags, and grant or tag if one has a part in it
+ * @skb: freed
+ *
+ * Context: RCU, BH disabled.
+ */
+void fz_judge_refuse(struct fz_authz *az, struct fz_authz_peer *ap, enum fz_direction dir,
+		     const struct fz_packet *packet, const struct fz_decision *decision,
+		     struct sk_buff *skb)
+{
+	fz_count_add(az, refused[dir][decision->reason], packet->packets);
+	fz_tell_denial(az, ap, dir, &packet->tuple, decision);
+	if (decision->flags & FZ_MODE_F_REJECT)
+		fz_reject(az, ap, dir, packet, decision->reason, skb);
+	kfree_skb(skb);
+}
+
+/*
+ * The end of a packet that nothing admits. @decision has the reason; mode and flags are those in
+ * force now.
+ */
+static enum outcome refuse(struct fz_bundle *bundle, const struct fz_packet *packet,
+			   struct fz_decision *decision, struct sk_buff *skb)
+{
+	struct fz_mode_setting setting = fz_mode_effective(bundle->az, bundle->ap, bundle->dir);
+
+	decision->mode = setting.mode;
+	decision->flags = setting.flags;
+	if (setting.mode == FZ_MODE_OPEN)
+		return PASSES;
+	if (setting.mode == FZ_MODE_OBSERVE) {
+		decision->verdict = FZ_VERDICT_OBSERVE;
+		fz_count_add(bundle->az, observed[bundle->dir][decision->reason], packet->packets);
+		fz_tell_denial(bundle->az, bundle->ap, bundle->dir, &packet->tuple, decision);
+		return PASSES;
+	}
+	decision->verdict = FZ_VERDICT_REFUSE;
+	fz_judge_refuse(bundle->az, bundle->ap, bundle->dir, packet, decision, skb);
+	return GONE;
+}
+
+static enum outcome refuse_for(struct fz_bundle *bundle, const struct fz_packet *packet,
+			       enum fz_reason reason, struct sk_buff *skb)
+{
+	struct fz_decision decision = { .reason = reason };
+
+	return refuse(bundle, packet, &decision, skb);
+}
+
+/* Begins a run with a packet that passes with @flow. */
+static enum outcome pass(struct fz_bundle *bundle, struct fz_flow *flow,
+			 const struct fz_packet *packet, const struct sk_buff *skb)
+{
+	bundle->flow = flow;
+	bundle->tuple = packet->tuple;
+	bundle->packets = packet->packets;
+	bundle->bytes = skb->len;
+	return PASSES;
+}
+
+/* As pass(), for what must not lead others: fragments and errors. */
+static enum outcome pass_alone(struct fz_bundle *bundle, struct fz_flow *flow,
+			       const struct fz_packet *packet, const struct sk_buff *skb)
+{
+	pass(bundle, flow, packet, skb);
+	close_run(bundle);
+	return PASSES;
+}
+
+static bool opens_tcp(const struct fz_packet *packet)
+{
+	return (packet->tcp_flags & (TCPHDR_SYN | TCPHDR_ACK)) == TCPHDR_SYN;
+}
+
+static enum fz_reason remember_fragment(struct fz_bundle *bundle, const struct fz_packet *packet,
+					const struct fz_flow_key *key)
+{
+	if (packet->kind != FZ_PACKET_FRAGMENT_FIRST || bundle->again)
+		return FZ_REASON_NONE;
+	return fz_fragment_first(bundle->az, bundle->ap, bundle->dir, packet, key);
+}
+
+static enum outcome admit(struct fz_bundle *bundle, struct fz_flow *flow,
+			  const struct fz_packet *packet, struct sk_buff *skb)
+{
+	enum fz_reason reason = remember_fragment(bundle, packet, &flow->key);
+
+	if (reason != FZ_REASON_NONE)
+		return refuse_for(bundle, packet, reason, skb);
+	if (unlikely(READ_ONCE(flow->held)) && !bundle->asked &&
+	    fz_ask_follow(bundle->az, flow, bundle->dir, skb))
+		return GONE;
+	fz_flow_advance(bundle->az, flow, bundle->dir, packet);
+	return pass(bundle, flow, packet, skb);
+}
+
+static enum outcome ask(struct fz_bundle *bundle, const struct fz_flow_key *key,
+			const struct fz_packet *packet, struct fz_decision *decision,
+			struct sk_buff *skb)
+{
+	enum fz_reason reason = decision->reason;
+
+	if (!bundle->asked) {
+		reason = fz_ask_hold(bundle->az, bundle->ap, bundle->dir, key, packet, skb);
+		if (reason == FZ_REASON_NONE)
+			return GONE;
+	}
+	/* Not held: nobody answers, or too many are. */
+	if (reason != FZ_REASON_NO_GRANT)
+		decision->reason = reason;
+	return refuse(bundle, packet, decision, skb);
+}
+
+/* A packet without a flow: policy decides. */
+static enum outcome judge_new(struct fz_bundle *bundle, const struct fz_flow_key *key,
+			      const struct fz_packet *packet, struct sk_buff *skb)
+{
+	/* Pairs with fz_policy_moved(). Before the decision: a change after it is seen later. */
+	u32 gen = smp_load_acquire(&bundle->az->gen);
+	struct fz_decision decision;
+	struct fz_flow *flow;
+
+	fz_decide(bundle->az, bundle->ap, bundle->dir, &packet->tuple, bundle->now, &decision);
+	switch ((enum fz_verdict)decision.verdict) {
+	case FZ_VERDICT_REFUSE:
+		return refuse(bundle, packet, &decision, skb);
+	case FZ_VERDICT_ASK:
+		return ask(bundle, key, packet, &decision, skb);
+	case FZ_VERDICT_PASS:
+	case FZ_VERDICT_OBSERVE:
+		break;
+	}
+	flow = fz_flow_create(bundle->az, key, bundle->dir, packet, &decision, gen,
+			      bundle->asked);
+	if (!flow)
+		return refuse_for(bundle, packet, FZ_REASON_TABLE_FULL, skb);
+	if (decision.verdict == FZ_VERDICT_OBSERVE)
+		fz_tell_denial(bundle->az, bundle->ap, bundle->dir, &packet->tuple, &decision);
+	return admit(bundle, flow, packet, skb);
+}
+
+/*
+ * The peer, or we, begin a TCP connection from the far end of one that the other side began. It
+ * is no reply: it needs leave of its own, even if both connections have the same ports.
+ */
+static enum outcome judge_reverse(struct fz_bundle *bundle, struct fz_flow *flow,
+				  const struct fz_packet *packet, struct sk_buff *skb)
+{
+	struct fz_decision decision;
+
+	fz_decide(bundle->az, bundle->ap, bundle->dir, &packet->tuple, bundle->now, &decision);
+	if (decision.verdict != FZ_VERDICT_PASS)
+		return refuse(bundle, packet, &decision, skb);
+	return admit(bundle, flow, packet, skb);
+}
+
+/* The flow of a packet, if it may go on. NULL with @why->reason set: it was ended under it. */
+static struct fz_flow *live_flow(struct fz_bundle *bundle, const struct fz_flow_key *key,
+				 const struct fz_packet *packet, struct fz_decision *why)
+{
+	struct fz_flow *flow = fz_flow_find(bundle->az, key);
+
+	why->reason = FZ_REASON_NONE;
+	if (!flow)
+		return NULL;
+	if (fz_flow_is_idle(bundle->az, flow, bundle->dir)) {
+		fz_flow_end(bundle->az, flow, READ_ONCE(flow->state) == FZ_FLOW_CLOSING ?
+					      FZ_END_CLOSED : FZ_END_TIMEOUT);
+		return NULL;
+	}
+	if (opens_tcp(packet) && READ_ONCE(flow->state) == FZ_FLOW_CLOSING) {
+		fz_flow_end(bundle->az, flow, FZ_END_CLOSED);
+		return NULL;
+	}
+	if (fz_flow_check(bundle->az, flow, bundle->now, why))
+		return flow;
+	/* Whoever goes on sending does not outlast it. */
+	fz_flow_touch(flow, bundle->dir);
+	if (bundle->dir == flow->dir) {
+		/* In its own direction it is a first packet again. */
+		why->reason = FZ_REASON_NONE;
+	} else if (opens_tcp(packet)) {
+		/* In the other one, only what really begins there. */
+		fz_flow_end(bundle->az, flow, FZ_END_REVOKED);
+		why->reason = FZ_REASON_NONE;
+	}
+	return NULL;
+}
+
+static enum outcome judge_plain(struct fz_bundle *bundle, const struct fz_packet *packet,
+				struct sk_buff *skb)
+{
+	struct fz_flow_key key;
+	struct fz_decision why;
+	struct fz_flow *flow;
+
+	fz_flow_key_make(&key, bundle->ap, bundle->dir, &packet->tuple);
+	flow = live_flow(bundle, &key, packet, &why);
+	if (!flow && why.reason == FZ_REASON_NONE &&
+	    fz_flow_key_alone(&key, bundle->dir, &packet->tuple))
+		flow = live_flow(bundle, &key, packet, &why);
+	if (!flow) {
+		if (why.reason != FZ_REASON_NONE)
+			return refuse(bundle, packet, &why, skb);
+		return judge_new(bundle, &key, packet, skb);
+	}
+	if (opens_tcp(packet) && bundle->dir != flow->dir)
+		return judge_reverse(bundle, flow, packet, skb);
+	return admit(bundle, flow, packet, skb);
+}
+
+/* A later fragment goes the way of the first, as long as its flow may. */
+static enum outcome judge_later(struct fz_bundle *bundle, const struct fz_packet *packet,
+				struct sk_buff *skb)
+{
+	struct fz_flow_key key;
+	struct fz_decision why = {};
+	struct fz_flow *flow;
+	enum fz_reason reason;
+
+	if (bundle->again)
+		reason = fz_fragment_again(bundle->az, bundle->ap, bundle->dir, packet, &key);
+	else
+		reason = fz_fragment_later(bundle->az, bundle->ap, bundle->dir, packet, &key);
+	if (reason != FZ_REASON_NONE)
+		return refuse_for(bundle, packet, reason, skb);
+	flow = fz_flow_find(bundle->az, &key);
+	if (!flow)
+		return refuse_for(bundle, packet, FZ_REASON_FRAGMENT, skb);
+	if (!fz_flow_check(bundle->az, flow, bundle->now, &why))
+		return refuse(bundle, packet, &why, skb);
+	return pass_alone(bundle, flow, packet, skb);
+}
+
+/*
+ * An ICMP error belongs to the flow of the packet that it quotes, which went the other way. It
+ * proves nothing about the other end: the flow's state stays.
+ */
+static enum outcome judge_error(struct fz_bundle *bundle, const struct fz_packet *packet,
+				struct sk_buff *skb)
+{
+	enum fz_direction other = bundle->dir == FZ_DIR_IN ? FZ_DIR_OUT : FZ_DIR_IN;
+	struct fz_flow_key key;
+	struct fz_decision why = {};
+	struct fz_flow *flow;
+
+	fz_flow_key_make(&key, bundle->ap, other, &packet->quoted);
+	flow = fz_flow_find(bundle->az, &key);
+	if (!flow && fz_flow_key_alone(&key, other, &packet->quoted))
+		flow = fz_flow_find(bundle->az, &key);
+	if (!flow)
+		return refuse_for(bundle, packet, FZ_REASON_NO_GRANT, skb);
+	if (!fz_flow_check(bundle->az, flow, bundle->now, &why))
+		return refuse(bundle, packet, &why, skb);
+	return pass_alone(bundle, flow, packet, skb);
+}
+
+/* Whether a packet is the next of the run: same flow, and nothing in it that changes the flow. */
+static bool continues_run(const struct fz_bundle *bundle, const struct fz_packet *packet)
+{
+	return bundle->flow && packet->kind == FZ_PACKET_PLAIN &&
+	       !(packet->tcp_flags & (TCPHDR_SYN | TCPHDR_FIN | TCPHDR_RST)) &&
+	       fz_tuple_equal(&bundle->tuple, &packet->tuple);
+}
+
+static enum outcome judge_packet(struct fz_bundle *bundle, struct sk_buff *skb)
+{
+	struct fz_packet packet;
+	enum fz_reason reason = fz_dissect(skb, &packet);
+
+	if (reason == FZ_REASON_NONE && continues_run(bundle, &packet)) {
+		bundle->packets += packet.packets;
+		bundle->bytes += skb->len;
+		return PASSES;
+	}
+	close_run(bundle);
+	if (reason != FZ_REASON_NONE)
+		return refuse_for(bundle, &packet, reason, skb);
+	switch ((enum fz_packet_kind)packet.kind) {
+	case FZ_PACKET_PLAIN:
+	case FZ_PACKET_FRAGMENT_FIRST:
+		return judge_plain(bundle, &packet, skb);
+	case FZ_PACKET_FRAGMENT_LATER:
+		return judge_later(bundle, &packet, skb);
+	case FZ_PACKET_ERROR:
+		return judge_error(bundle, &packet, skb);
+	}
+	return refuse_for(bundle, &packet, FZ_REASON_MALFORMED, skb);
+}
+
+/**
+ * fz_judge_queue() - judges packets of one peer and direction
+ * @bundle: az, ap, dir and asked are set, the rest is zero
+ * @queue: what may not pass is taken out; the order stays
+ *
+ * Context: RCU, BH disabled.
+ */
+void fz_judge_queue(struct fz_bundle *bundle, struct sk_buff_head *queue)
+{
+	struct sk_buff_head passed;
+	struct sk_buff *skb;
+
+	__skb_queue_head_init(&passed);
+	bundle->now = ktime_get_boottime_ns();
+	while ((skb = __skb_dequeue(queue))) {
+		if (judge_packet(bundle, skb) == PASSES)
+			__skb_queue_tail(&passed, skb);
+	}
+	close_run(bundle);
+	skb_queue_splice(&passed, queue);
+}
+
+/**
+ * fz_authz_judge() - judges a bundle
+ * @az: the device's
+ * @ap: the peer's; the caller has a reference to the peer
+ * @dir: direction
+ * @queue: packets with network header and protocol set, data at the network header; linear or
+ *	   not, outbound may be super-packets. Refused ones are freed (and answered, where the
+ *	   mode says so), held ones taken; what is left may pass, in order
+ *
+ * Consecutive packets of one flow are one lookup.
+ *
+ * Context: softirq, or BH disabled. Takes RCU.
+ */
+void fz_authz_judge(struct fz_authz *az, struct fz_authz_peer *ap, enum fz_direction dir,
+		    struct sk_buff_head *queue)
+{
+	struct fz_bundle bundle = { .az = az, .ap = ap, .dir = dir };
+
+	rcu_read_lock();
+	fz_judge_queue(&bundle, queue);
+	rcu_read_unlock();
+}
+
+/**
+ * fz_authz_judge_again() - judges packets that waited since they were judged
+ * @az: the device's
+ * @ap: the peer's; the caller has a reference to the peer
+ * @dir: direction
+ * @queue: as for fz_authz_judge(), whose packets passed it; perhaps segmented since
+ *
+ * Policy may be another by now. What still may pass is not counted a second time, nor taken for a
+ * duplicate fragment.
+ *
+ * Context: softirq, or BH disabled. Takes RCU.
+ */
+void fz_authz_judge_again(struct fz_authz *az, struct fz_authz_peer *ap, enum fz_direction dir,
+			  struct sk_buff_head *queue)
+{
+	struct fz_bundle bundle = { .az = az, .ap = ap, .dir = dir, .again = true };
+
+	rcu_read_lock();
+	fz_judge_queue(&bundle, queue);
+	rcu_read_unlock();
+}
