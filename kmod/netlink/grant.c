@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* get-grant, new-grant, del-grant. */
+
+#include <linux/slab.h>
+#include <linux/fz.h>
+#include <net/genetlink.h>
+
+#include "compat/netlink.h"
+#include "netlink/batch.h"
+#include "netlink/change.h"
+#include "netlink/dump.h"
+#include "netlink/grant.h"
+#include "netlink/parse.h"
+#include "netlink/policy.h"
+#include "netlink/put.h"
+#include "tunnel/device.h"
+#include "tunnel/peer.h"
+
+/**
+ * struct grant_dump - a get-grant under way
+ * @dump: device and message
+ * @peer: only this peer's grants, with a reference; NULL for all
+ * @cursor: where among the grants
+ */
+struct grant_dump {
+	struct fz_dump dump;
+	struct fz_peer *peer;
+	struct fz_grant_cursor cursor;
+};
+
+static struct grant_dump *state_of(struct netlink_callback *cb)
+{
+	return (struct grant_dump *)cb->args[0];
+}
+
+static int begin(struct netlink_callback *cb)
+{
+	struct grant_dump *state = kzalloc(sizeof(*state), GFP_KERNEL);
+	struct nlattr **attrs = fz_genl_dump_attrs(cb);
+	int ret;
+
+	if (!state)
+		return -ENOMEM;
+	state->dump.fz = fz_nl_device_get(sock_net(cb->skb->sk), attrs, cb->extack);
+	if (IS_ERR(state->dump.fz)) {
+		ret = PTR_ERR(state->dump.fz);
+		goto free;
+	}
+	if (attrs[FZ_POLICY_A_PEER]) {
+		state->peer = fz_nl_peer_get(state->dump.fz, attrs[FZ_POLICY_A_PEER], cb->extack);
+		if (IS_ERR(state->peer)) {
+			ret = PTR_ERR(state->peer);
+			goto put_device;
+		}
+	}
+	ret = fz_grant_dump_begin(&state->dump.fz->authz, &state->cursor,
+				  state->peer ? &state->peer->authz : NULL);
+	if (ret)
+		goto put_peer;
+	cb->args[0] = (long)state;
+	return 0;
+
+put_peer:
+	if (state->peer)
+		fz_peer_put(state->peer);
+put_device:
+	fz_nl_device_put(state->dump.fz);
+free:
+	kfree(state);
+	return ret;
+}
+
+int fz_nl_get_grant_start(struct netlink_callback *cb)
+{
+	return fz_genl_dump_start(cb, begin);
+}
+
+static int emit(void *context, const struct fz_grant_info *info)
+{
+	struct grant_dump *state = context;
+	int ret = fz_put_grant(state->dump.skb, FZ_POLICY_A_GRANT, info);
+
+	if (!ret)
+		state->dump.told = true;
+	return ret;
+}
+
+int fz_nl_get_grant_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	struct grant_dump *state;
+	int ret;
+
+	ret = fz_genl_dump_begun(cb, begin);
+	if (ret)
+		return ret;
+	state = state_of(cb);
+	if (state->dump.done)
+		return 0;
+	ret = fz_dump_open(&state->dump, skb, cb, FZ_CMD_GET_GRANT);
+	if (ret)
+		return ret;
+	ret = fz_put_u64(skb, FZ_POLICY_A_GENERATION, fz_authz_generation(&state->dump.fz->authz));
+	if (!ret)
+		ret = fz_grant_dump(&state->cursor, emit, state);
+	return fz_dump_close(&state->dump, cb, ret);
+}
+
+int fz_nl_get_grant_done(struct netlink_callback *cb)
+{
+	struct grant_dump *state = state_of(cb);
+
+	if (!state)
+		return 0;
+	fz_grant_dump_end(&state->cursor);
+	if (state->peer)
+		fz_peer_put(state->peer);
+	fz_nl_device_put(state->dump.fz);
+	kfree(state);
+	return 0;
+}
+
+/* Limits are refused by the authorization as long as it does not enforce them. */
+static void parse_limits(struct nlattr **tb, struct fz_grant_spec *spec)
+{
+	if (tb[FZ_GRANT_A_QUOTA])
+		spec->quota = nla_get_u64(tb[FZ_GRANT_A_QUOTA]);
+	if (tb[FZ_GRANT_A_RATE])
+		spec->rate = nla_get_u64(tb[FZ_GRANT_A_RATE]);
+	if (tb[FZ_GRANT_A_FLOW_RATE])
+		spec->flow_rate = nla_get_u32(tb[FZ_GRANT_A_FLOW_RATE]);
+}
+
+/**
+ * fz_nl_grant_parse() - read a grant
+ * @fz: its device
+ * @nest: of FZ_GRANT_A_*; must outlive @spec
+ * @spec: zeros; takes the grant, with a reference to its peer, to be given back with
+ *	  fz_nl_grant_put() even after a failure
+ * @extack: takes the sentence
+ *
+ * Return: 0 or a negative errno.
+ */
+int fz_nl_grant_parse(struct fz_device *fz, const struct nlattr *nest, struct fz_grant_spec *spec,
+		      struct netlink_ext_ack *extack)
+{
+	struct nlattr *tb[FZ_GRANT_A_MAX + 1];
+	int ret;
+
+	ret = nla_parse_nested(tb, FZ_GRANT_A_MAX, nest, fz_grant_nest_policy, extack);
+	if (ret)
+		return ret;
+	if (!tb[FZ_GRANT_A_RESOURCE] || !*(const char *)nla_data(tb[FZ_GRANT_A_RESOURCE])) {
+		NL_SET_ERR_MSG_ATTR(extack, nest, "a grant needs a resource");
+		return -EINVAL;
+	}
+	if (tb[FZ_GRANT_A_PEER]) {
+		struct fz_peer *peer = fz_nl_peer_get(fz, tb[FZ_GRANT_A_PEER], extack);
+
+		if (IS_ERR(peer))
+			return PTR_ERR(peer);
+		spec->ap = &peer->authz;
+	}
+	spec->resource = nla_data(tb[FZ_GRANT_A_RESOURCE]);
+	spec->dir = tb[FZ_GRANT_A_DIRECTION] ? nla_get_u8(tb[FZ_GRANT_A_DIRECTION]) : FZ_DIR_IN;
+	spec->action = tb[FZ_GRANT_A_ACTION] ? nla_get_u8(tb[FZ_GRANT_A_ACTION]) : FZ_ACTION_ALLOW;
+	spec->has_lease = tb[FZ_GRANT_A_LEASE_MS];
+	if (spec->has_lease)
+		spec->lease_ms = nla_get_u64(tb[FZ_GRANT_A_LEASE_MS]);
+	if (tb[FZ_GRANT_A_TAG])
+		memcpy(spec->tag, nla_data(tb[FZ_GRANT_A_TAG]), FZ_TAG_LEN);
+	parse_limits(tb, spec);
+	return 0;
+}
+
+/**
+ * fz_nl_grant_put() - give back what a grant of a request holds
+ * @spec: from fz_nl_grant_parse()
+ */
+void fz_nl_grant_put(const struct fz_grant_spec *spec)
+{
+	if (spec->ap)
+		fz_peer_put(container_of(spec->ap, struct fz_peer, authz));
+}
+
+static int parse_grants(struct fz_device *fz, struct fz_grant_spec *specs,
+			struct genl_info *info)
+{
+	const struct nlattr *attr;
+	int rem;
+	int ret;
+
+	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem) {
+		if (nla_type(attr) != FZ_POLICY_A_GRANT)
+			continue;
+		ret = fz_nl_grant_parse(fz, attr, specs++, info->extack);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+/* new-grant and del-grant differ in one call. */
+static int change_grants(struct fz_device *fz, struct genl_info *info, bool add)
+{
+	const u64 owner = fz_nl_owner(genl_info_net(info), info->snd_portid);
+	const bool staged = fz_batch_is_staged(fz, owner);
+	struct fz_grant_spec *specs;
+	unsigned int bad = UINT_MAX;
+	unsigned int count;
+	unsigned int i;
+	int ret;
+
+	ret = fz_batch_require(info, FZ_POLICY_A_GRANT, &count);
+	if (ret)
+		return ret;
+	specs = kvcalloc(count, sizeof(*specs), GFP_KERNEL);
+	if (!specs) {
+		NL_SET_ERR_MSG(info->extack, "out of memory for so many grants at once");
+		return -ENOMEM;
+	}
+	ret = parse_grants(fz, specs, info);
+	if (ret)
+		goto out;
+	if (add)
+		ret = fz_grant_set(&fz->authz, owner, specs, count, &bad, info->extack);
+	else
+		ret = fz_grant_del(&fz->authz, owner, specs, count, &bad, info->extack);
+	if (ret)
+		fz_batch_blame(info, FZ_POLICY_A_GRANT, bad);
+	else if (!staged)
+		fz_change_objects(fz, add ? FZ_POLICY_EVENT_GRANT_NEW : FZ_POLICY_EVENT_GRANT_DEL,
+				  FZ_POLICY_A_GRANT, info);
+out:
+	for (i = 0; i < count; i++)
+		fz_nl_grant_put(&specs[i]);
+	kvfree(specs);
+	return ret;
+}
+
+static int change_grants_of(struct genl_info *info, bool add)
+{
+	struct fz_device *fz = fz_nl_device_get(genl_info_net(info), info->attrs, info->extack);
+	int ret;
+
+	if (IS_ERR(fz))
+		return PTR_ERR(fz);
+	ret = change_grants(fz, info, add);
+	fz_nl_device_put(fz);
+	return ret;
+}
+
+int fz_nl_new_grant_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	return change_grants_of(info, true);
+}
+
+int fz_nl_del_grant_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	return change_grants_of(info, false);
+}

@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* get-resource, new-resource, del-resource. */
+
+#include <linux/slab.h>
+#include <linux/fz.h>
+#include <net/genetlink.h>
+
+#include "compat/netlink.h"
+#include "netlink/batch.h"
+#include "netlink/change.h"
+#include "netlink/dump.h"
+#include "netlink/parse.h"
+#include "netlink/policy.h"
+#include "netlink/put.h"
+#include "tunnel/device.h"
+
+/**
+ * struct resource_dump - a get-resource under way
+ * @dump: device and message
+ * @cursor: where among the resources
+ * @name: the resource of which a part is told
+ * @prefixes: of it, already told
+ * @services: of it, already told
+ */
+struct resource_dump {
+	struct fz_dump dump;
+	struct fz_resource_cursor cursor;
+	char name[FZ_NAME_MAX + 1];
+	unsigned int prefixes;
+	unsigned int services;
+};
+
+static struct resource_dump *state_of(struct netlink_callback *cb)
+{
+	return (struct resource_dump *)cb->args[0];
+}
+
+static int begin(struct netlink_callback *cb)
+{
+	struct resource_dump *state = kzalloc(sizeof(*state), GFP_KERNEL);
+	int ret;
+
+	if (!state)
+		return -ENOMEM;
+	state->dump.fz = fz_nl_device_get(sock_net(cb->skb->sk), fz_genl_dump_attrs(cb),
+					  cb->extack);
+	if (IS_ERR(state->dump.fz)) {
+		ret = PTR_ERR(state->dump.fz);
+		goto free;
+	}
+	ret = fz_resource_dump_begin(&state->dump.fz->authz, &state->cursor);
+	if (ret)
+		goto put;
+	cb->args[0] = (long)state;
+	return 0;
+
+put:
+	fz_nl_device_put(state->dump.fz);
+free:
+	kfree(state);
+	return ret;
+}
+
+int fz_nl_get_resource_start(struct netlink_callback *cb)
+{
+	return fz_genl_dump_start(cb, begin);
+}
+
+/* What fits of the prefixes and services that are not told yet. Return: whether all did. */
+static bool put_lists(struct resource_dump *state, const struct fz_resource_info *info)
+{
+	struct sk_buff *skb = state->dump.skb;
+
+	for (; state->prefixes < info->n_prefixes; state->prefixes++) {
+		if (fz_put_prefix(skb, FZ_RESOURCE_A_PREFIX, &info->prefixes[state->prefixes]))
+			return false;
+	}
+	for (; state->services < info->n_services; state->services++) {
+		if (fz_put_service(skb, FZ_RESOURCE_A_SERVICE, &info->services[state->services]))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * A resource that does not fit is told in parts: the same name again, with more prefixes and
+ * services. Return: 0 if all of it is told, else the walk stops and comes back here.
+ */
+static int emit(void *context, const struct fz_resource_info *info)
+{
+	struct resource_dump *state = context;
+	struct sk_buff *skb = state->dump.skb;
+	unsigned int before;
+	struct nlattr *nest;
+	bool all;
+
+	if (strcmp(state->name, info->name)) {
+		strscpy(state->name, info->name, sizeof(state->name));
+		state->prefixes = 0;
+		state->services = 0;
+	}
+	nest = nla_nest_start(skb, FZ_POLICY_A_RESOURCE);
+	if (!nest)
+		return -EMSGSIZE;
+	if (nla_put_string(skb, FZ_RESOURCE_A_NAME, info->name) ||
+	    nla_put_u32(skb, FZ_RESOURCE_A_GRANTS, info->grants)) {
+		nla_nest_cancel(skb, nest);
+		return -EMSGSIZE;
+	}
+	before = skb->len;
+	all = put_lists(state, info);
+	if (!all && skb->len == before) {
+		nla_nest_cancel(skb, nest);
+		return -EMSGSIZE;
+	}
+	nla_nest_end(skb, nest);
+	state->dump.told = true;
+	if (!all)
+		return -EMSGSIZE;
+	state->name[0] = '\0';
+	return 0;
+}
+
+int fz_nl_get_resource_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	struct resource_dump *state;
+	int ret;
+
+	ret = fz_genl_dump_begun(cb, begin);
+	if (ret)
+		return ret;
+	state = state_of(cb);
+	if (state->dump.done)
+		return 0;
+	ret = fz_dump_open(&state->dump, skb, cb, FZ_CMD_GET_RESOURCE);
+	if (ret)
+		return ret;
+	ret = fz_put_u64(skb, FZ_POLICY_A_GENERATION, fz_authz_generation(&state->dump.fz->authz));
+	if (!ret)
+		ret = fz_resource_dump(&state->cursor, emit, state);
+	return fz_dump_close(&state->dump, cb, ret);
+}
+
+int fz_nl_get_resource_done(struct netlink_callback *cb)
+{
+	struct resource_dump *state = state_of(cb);
+
+	if (!state)
+		return 0;
+	fz_resource_dump_end(&state->cursor);
+	fz_nl_device_put(state->dump.fz);
+	kfree(state);
+	return 0;
+}
+
+/**
+ * struct resource_batch - the resources of a request
+ * @specs: one for each
+ * @count: how many
+ * @prefixes: of all of them, one after the other
+ * @n_prefixes: how many
+ * @services: of all of them, one after the other
+ * @n_services: how many
+ */
+struct resource_batch {
+	struct fz_resource_spec *specs;
+	unsigned int count;
+	struct fz_prefix *prefixes;
+	unsigned int n_prefixes;
+	struct fz_service *services;
+	unsigned int n_services;
+};
+
+static void batch_free(struct resource_batch *batch)
+{
+	kvfree(batch->specs);
+	kvfree(batch->prefixes);
+	kvfree(batch->services);
+}
+
+/* Room for all that the request holds. */
+static int batch_alloc(struct resource_batch *batch, struct genl_info *info)
+{
+	unsigned int prefixes = 0;
+	unsigned int services = 0;
+	const struct nlattr *inner;
+	const struct nlattr *attr;
+	int rem_inner;
+	int rem;
+
+	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem) {
+		if (nla_type(attr) != FZ_POLICY_A_RESOURCE)
+			continue;
+		nla_for_each_nested(inner, attr, rem_inner) {
+			prefixes += nla_type(inner) == FZ_RESOURCE_A_PREFIX;
+			services += nla_type(inner) == FZ_RESOURCE_A_SERVICE;
+		}
+	}
+	batch->specs = kvcalloc(batch->count, sizeof(*batch->specs), GFP_KERNEL);
+	batch->prefixes = kvcalloc(prefixes ?: 1, sizeof(*batch->prefixes), GFP_KERNEL);
+	batch->services = kvcalloc(services ?: 1, sizeof(*batch->services), GFP_KERNEL);
+	if (batch->specs && batch->prefixes && batch->services)
+		return 0;
+	NL_SET_ERR_MSG(info->extack, "out of memory for so many resources at once");
+	return -ENOMEM;
+}
+
+static int parse_service(const struct nlattr *nest, struct fz_service *service,
+			 struct netlink_ext_ack *extack)
+{
+	struct nlattr *tb[FZ_SERVICE_A_MAX + 1];
+	int ret;
+
+	ret = nla_parse_nested(tb, FZ_SERVICE_A_MAX, nest, fz_service_nest_policy, extack);
+	if (ret)
+		return ret;
+	if (!tb[FZ_SERVICE_A_PROTOCOL]) {
+		NL_SET_ERR_MSG_ATTR(extack, nest, "a service needs a protocol");
+		return -EINVAL;
+	}
+	if (!tb[FZ_SERVICE_A_PORT_MIN] && tb[FZ_SERVICE_A_PORT_MAX]) {
+		NL_SET_ERR_MSG_ATTR(extack, nest, "a service has a last port but no first");
+		return -EINVAL;
+	}
+	service->proto = nla_get_u8(tb[FZ_SERVICE_A_PROTOCOL]);
+	service->all = !tb[FZ_SERVICE_A_PORT_MIN];
+	if (service->all)
+		return 0;
+	service->min = nla_get_u16(tb[FZ_SERVICE_A_PORT_MIN]);
+	service->max = service->min;
+	if (tb[FZ_SERVICE_A_PORT_MAX])
+		service->max = nla_get_u16(tb[FZ_SERVICE_A_PORT_MAX]);
+	if (service->min > service->max) {
+		NL_SET_ERR_MSG_ATTR(extack, nest, "a service's first port is after its last");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static const char *parse_name(const struct nlattr *nest, const struct nlattr *name,
+			      struct netlink_ext_ack *extack)
+{
+	if (name && *(const char *)nla_data(name))
+		return nla_data(name);
+	NL_SET_ERR_MSG_ATTR(extack, nest, "a resource needs a name");
+	return NULL;
+}
+
+static int parse_resource(const struct nlattr *nest, struct resource_batch *batch,
+			  struct fz_resource_spec *spec, struct netlink_ext_ack *extack)
+{
+	struct nlattr *tb[FZ_RESOURCE_A_MAX + 1];
+	const struct nlattr *attr;
+	int rem;
+	int ret;
+
+	ret = nla_parse_nested(tb, FZ_RESOURCE_A_MAX, nest, fz_resource_nest_policy, extack);
+	if (ret)
+		return ret;
+	spec->name = parse_name(nest, tb[FZ_RESOURCE_A_NAME], extack);
+	if (!spec->name)
+		return -EINVAL;
+	spec->prefixes = batch->prefixes + batch->n_prefixes;
+	spec->services = batch->services + batch->n_services;
+	nla_for_each_nested(attr, nest, rem) {
+		if (nla_type(attr) == FZ_RESOURCE_A_PREFIX) {
+			ret = fz_parse_prefix(attr, &batch->prefixes[batch->n_prefixes++], extack);
+			spec->n_prefixes++;
+		} else if (nla_type(attr) == FZ_RESOURCE_A_SERVICE) {
+			ret = parse_service(attr, &batch->services[batch->n_services++], extack);
+			spec->n_services++;
+		}
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static int parse_resources(struct resource_batch *batch, struct genl_info *info)
+{
+	const struct nlattr *attr;
+	unsigned int i = 0;
+	int rem;
+	int ret;
+
+	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem) {
+		if (nla_type(attr) != FZ_POLICY_A_RESOURCE)
+			continue;
+		ret = parse_resource(attr, batch, &batch->specs[i++], info->extack);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static int set_resources(struct fz_device *fz, struct genl_info *info)
+{
+	const u64 owner = fz_nl_owner(genl_info_net(info), info->snd_portid);
+	const bool staged = fz_batch_is_staged(fz, owner);
+	struct resource_batch batch = {};
+	unsigned int bad = UINT_MAX;
+	int ret;
+
+	ret = fz_batch_require(info, FZ_POLICY_A_RESOURCE, &batch.count);
+	if (!ret)
+		ret = batch_alloc(&batch, info);
+	if (!ret)
+		ret = parse_resources(&batch, info);
+	if (ret)
+		goto out;
+	ret = fz_resource_set(&fz->authz, owner, batch.specs, batch.count, &bad, info->extack);
+	if (ret)
+		fz_batch_blame(info, FZ_POLICY_A_RESOURCE, bad);
+	else if (!staged)
+		fz_change_objects(fz, FZ_POLICY_EVENT_RESOURCE_NEW, FZ_POLICY_A_RESOURCE, info);
+out:
+	batch_free(&batch);
+	return ret;
+}
+
+int fz_nl_new_resource_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct fz_device *fz = fz_nl_device_get(genl_info_net(info), info->attrs, info->extack);
+	int ret;
+
+	if (IS_ERR(fz))
+		return PTR_ERR(fz);
+	ret = set_resources(fz, info);
+	fz_nl_device_put(fz);
+	return ret;
+}
+
+static int parse_names(const char **names, struct genl_info *info)
+{
+	struct nlattr *tb[FZ_RESOURCE_A_MAX + 1];
+	const struct nlattr *attr;
+	int rem;
+	int ret;
+
+	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem) {
+		if (nla_type(attr) != FZ_POLICY_A_RESOURCE)
+			continue;
+		ret = nla_parse_nested(tb, FZ_RESOURCE_A_MAX, attr, fz_resource_nest_policy,
+				       info->extack);
+		if (ret)
+			return ret;
+		*names = parse_name(attr, tb[FZ_RESOURCE_A_NAME], info->extack);
+		if (!*names++)
+			return -EINVAL;
+	}
+	return 0;
+}
+
+static int del_resources(struct fz_device *fz, struct genl_info *info)
+{
+	const u64 owner = fz_nl_owner(genl_info_net(info), info->snd_portid);
+	const bool staged = fz_batch_is_staged(fz, owner);
+	unsigned int bad = UINT_MAX;
+	unsigned int count;
+	const char **names;
+	int ret;
+
+	ret = fz_batch_require(info, FZ_POLICY_A_RESOURCE, &count);
+	if (ret)
+		return ret;
+	names = kvcalloc(count, sizeof(*names), GFP_KERNEL);
+	if (!names) {
+		NL_SET_ERR_MSG(info->extack, "out of memory for so many resources at once");
+		return -ENOMEM;
+	}
+	ret = parse_names(names, info);
+	if (ret)
+		goto out;
+	ret = fz_resource_del(&fz->authz, owner, names, count, &bad, info->extack);
+	if (ret)
+		fz_batch_blame(info, FZ_POLICY_A_RESOURCE, bad);
+	else if (!staged)
+		fz_change_objects(fz, FZ_POLICY_EVENT_RESOURCE_DEL, FZ_POLICY_A_RESOURCE, info);
+out:
+	kvfree(names);
+	return ret;
+}
+
+int fz_nl_del_resource_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct fz_device *fz = fz_nl_device_get(genl_info_net(info), info->attrs, info->extack);
+	int ret;
+
+	if (IS_ERR(fz))
+		return PTR_ERR(fz);
+	ret = del_resources(fz, info);
+	fz_nl_device_put(fz);
+	return ret;
+}
