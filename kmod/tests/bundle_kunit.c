@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <kunit/test.h>
+#include <linux/skbuff.h>
+#include <linux/slab.h>
+
+#include "tests/suites.h"
+#include "tunnel/bundle.h"
+#include "tunnel/keypair.h"
+#include "tunnel/peer.h"
+
+/**
+ * struct scene - a lane and its ring, with as much of a peer as references need
+ * @lane: under test
+ * @ring: under test; its workers do nothing, the test takes
+ * @wq: where they do it
+ * @peer: only its reference count is used
+ * @keypairs: two, only their reference counts and nonces are used
+ */
+struct scene {
+	struct fz_lane lane;
+	struct fz_ring ring;
+	struct workqueue_struct *wq;
+	struct fz_peer *peer;
+	struct fz_keypair *keypairs[2];
+};
+
+static void no_work(struct work_struct *work)
+{
+}
+
+static int init(struct kunit *test)
+{
+	struct scene *scene = kunit_kzalloc(test, sizeof(*scene), GFP_KERNEL);
+	int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, scene);
+	test->priv = scene;
+	scene->peer = kunit_kzalloc(test, sizeof(*scene->peer), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, scene->peer);
+	kref_init(&scene->peer->refcount);
+	for (i = 0; i < 2; i++) {
+		scene->keypairs[i] = kunit_kzalloc(test, sizeof(struct fz_keypair), GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, scene->keypairs[i]);
+		kref_init(&scene->keypairs[i]->refcount);
+		atomic64_set(&scene->keypairs[i]->sending_counter, 0);
+	}
+	fz_lane_init(&scene->lane);
+	scene->wq = alloc_workqueue("fz-kunit", WQ_UNBOUND, 0);
+	KUNIT_ASSERT_NOT_NULL(test, scene->wq);
+	return fz_ring_init(&scene->ring, NULL, scene->wq, no_work, 8);
+}
+
+/* Nothing is left over, and nobody forgot a reference. */
+static void cleanup(struct kunit *test)
+{
+	struct scene *scene = test->priv;
+
+	KUNIT_EXPECT_TRUE(test, fz_lane_is_empty(&scene->lane));
+	KUNIT_EXPECT_EQ(test, scene->lane.packets, 0);
+	KUNIT_EXPECT_EQ(test, kref_read(&scene->peer->refcount), 1);
+	KUNIT_EXPECT_EQ(test, kref_read(&scene->keypairs[0]->refcount), 1);
+	KUNIT_EXPECT_EQ(test, kref_read(&scene->keypairs[1]->refcount), 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&scene->ring.len), 0);
+	destroy_workqueue(scene->wq);
+	fz_ring_destroy(&scene->ring, NULL);
+}
+
+/* Adds @count packets numbered from @first; drops what found no room. */
+static int add(struct kunit *test, unsigned int key, u32 first, unsigned int count, bool sending)
+{
+	struct scene *scene = test->priv;
+	struct sk_buff_head packets;
+	unsigned int i;
+	int err;
+
+	__skb_queue_head_init(&packets);
+	for (i = 0; i < count; i++) {
+		struct sk_buff *skb = alloc_skb(16, GFP_KERNEL);
+
+		KUNIT_ASSERT_NOT_NULL(test, skb);
+		skb->mark = first + i;
+		__skb_queue_tail(&packets, skb);
+	}
+	rcu_read_lock_bh();
+	err = fz_lane_add(&scene->lane, &scene->ring, scene->peer, scene->keypairs[key], &packets,
+			  sending);
+	rcu_read_unlock_bh();
+	KUNIT_EXPECT_EQ(test, !err, skb_queue_empty(&packets));
+	__skb_queue_purge(&packets);
+	return err;
+}
+
+/* Takes the bundle that comes next off the lane and expects packets from @first on. */
+static unsigned int leave(struct kunit *test, u32 first)
+{
+	struct scene *scene = test->priv;
+	struct fz_bundle *bundle;
+	unsigned int count = 0;
+	struct sk_buff *skb;
+
+	local_bh_disable();
+	bundle = fz_lane_peek(&scene->lane);
+	KUNIT_EXPECT_NOT_NULL(test, bundle);
+	if (bundle) {
+		skb_queue_walk(&bundle->packets, skb)
+			KUNIT_EXPECT_EQ(test, skb->mark, first + count++);
+		fz_lane_remove(&scene->lane, bundle);
+		fz_bundle_free(bundle);
+	}
+	local_bh_enable();
+	return count;
+}
+
+static bool may_leave(struct scene *scene)
+{
+	bool done;
+
+	local_bh_disable();
+	done = fz_lane_peek(&scene->lane);
+	local_bh_enable();
+	return done;
+}
+
+/* Packets join the last bundle until a worker has it, the key is another, or it is full. */
+static void joins(struct kunit *test)
+{
+	struct scene *scene = test->priv;
+	struct fz_bundle *first, *second, *third;
+
+	KUNIT_EXPECT_EQ(test, add(test, 0, 0, 3, true), 0);
+	KUNIT_EXPECT_EQ(test, add(test, 0, 3, 2, true), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&scene->ring.len), 1);
+	KUNIT_EXPECT_EQ(test, add(test, 1, 5, 1, true), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&scene->ring.len), 2);
+
+	first = fz_bundle_take(&scene->ring);
+	second = fz_bundle_take(&scene->ring);
+	KUNIT_ASSERT_NOT_NULL(test, first);
+	KUNIT_ASSERT_NOT_NULL(test, second);
+	KUNIT_EXPECT_EQ(test, skb_queue_len(&first->packets), 5);
+	KUNIT_EXPECT_EQ(test, first->nonce, 0);
+	KUNIT_EXPECT_PTR_EQ(test, second->keypair, scene->keypairs[1]);
+
+	/* Same key as the last one, but that one is taken. */
+	KUNIT_EXPECT_EQ(test, add(test, 1, 6, 1, true), 0);
+	third = fz_bundle_take(&scene->ring);
+	KUNIT_ASSERT_NOT_NULL(test, third);
+	KUNIT_EXPECT_EQ(test, third->nonce, 1);
+	KUNIT_EXPECT_NULL(test, fz_bundle_take(&scene->ring));
+
+	/* Whoever is done first waits for those before. */
+	fz_bundle_finish(third);
+	fz_bundle_finish(second);
+	KUNIT_EXPECT_FALSE(test, may_leave(scene));
+	fz_bundle_finish(first);
+	KUNIT_EXPECT_EQ(test, leave(test, 0), 5);
+	KUNIT_EXPECT_EQ(test, leave(test, 5), 1);
+	KUNIT_EXPECT_EQ(test, leave(test, 6), 1);
+}
+
+/* More than fits one bundle becomes several, with nonces that go on. */
+static void splits(struct kunit *test)
+{
+	struct scene *scene = test->priv;
+	struct fz_bundle *bundle;
+	u32 next = 0;
+
+	KUNIT_EXPECT_EQ(test, add(test, 0, 0, 2 * FZ_BUNDLE_PACKETS + 5, true), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&scene->ring.len), 3);
+	while ((bundle = fz_bundle_take(&scene->ring)) != NULL) {
+		KUNIT_EXPECT_EQ(test, bundle->nonce, next);
+		fz_bundle_finish(bundle);
+		next += leave(test, next);
+	}
+	KUNIT_EXPECT_EQ(test, next, 2 * FZ_BUNDLE_PACKETS + 5);
+}
+
+/* A lane that was full takes packets again as soon as some have left. */
+static void recovers(struct kunit *test)
+{
+	struct scene *scene = test->priv;
+	struct fz_bundle *bundle;
+	u32 added = 0, left = 0;
+
+	/* The ring holds 8 bundles. */
+	while (!add(test, 0, added, FZ_BUNDLE_PACKETS, false))
+		added += FZ_BUNDLE_PACKETS;
+	KUNIT_EXPECT_EQ(test, added, 8 * FZ_BUNDLE_PACKETS);
+	KUNIT_EXPECT_EQ(test, add(test, 0, added, 1, false), -ENOBUFS);
+
+	bundle = fz_bundle_take(&scene->ring);
+	KUNIT_ASSERT_NOT_NULL(test, bundle);
+	KUNIT_EXPECT_EQ(test, add(test, 0, added, 1, false), 0);
+	added++;
+	do {
+		fz_bundle_finish(bundle);
+		left += leave(test, left);
+		bundle = fz_bundle_take(&scene->ring);
+	} while (bundle);
+	KUNIT_EXPECT_EQ(test, left, added);
+	KUNIT_EXPECT_EQ(test, scene->lane.packets, 0);
+}
+
+/* The bound is on packets too, not only on bundles in the ring. */
+static void bounds(struct kunit *test)
+{
+	struct scene *scene = test->priv;
+	struct fz_bundle *bundles[FZ_LANE_PACKETS / FZ_BUNDLE_PACKETS];
+	u32 added = 0, left = 0;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(bundles); i++) {
+		KUNIT_EXPECT_EQ(test, add(test, 0, added, FZ_BUNDLE_PACKETS, false), 0);
+		added += FZ_BUNDLE_PACKETS;
+		bundles[i] = fz_bundle_take(&scene->ring);
+		KUNIT_ASSERT_NOT_NULL(test, bundles[i]);
+	}
+	KUNIT_EXPECT_EQ(test, add(test, 0, added, 1, false), -ENOBUFS);
+	for (i = 0; i < ARRAY_SIZE(bundles); i++) {
+		fz_bundle_finish(bundles[i]);
+		left += leave(test, left);
+	}
+	KUNIT_EXPECT_EQ(test, left, added);
+}
+
+/* A consumer with a small budget takes a bundle in parts; what did not decrypt is counted too. */
+static void parts(struct kunit *test)
+{
+	struct scene *scene = test->priv;
+	struct sk_buff_head taken;
+	struct fz_bundle *bundle;
+	struct sk_buff *skb;
+
+	__skb_queue_head_init(&taken);
+	KUNIT_EXPECT_EQ(test, add(test, 0, 0, 10, false), 0);
+	bundle = fz_bundle_take(&scene->ring);
+	KUNIT_ASSERT_NOT_NULL(test, bundle);
+	skb = skb_peek(&bundle->packets);
+	__skb_unlink(skb, &bundle->packets);
+	kfree_skb(skb);
+	fz_bundle_finish(bundle);
+
+	local_bh_disable();
+	KUNIT_EXPECT_EQ(test, fz_lane_take(&scene->lane, bundle, &taken, 4), 4);
+	KUNIT_EXPECT_EQ(test, scene->lane.packets, 6);
+	KUNIT_EXPECT_PTR_EQ(test, fz_lane_peek(&scene->lane), bundle);
+	KUNIT_EXPECT_EQ(test, fz_lane_take(&scene->lane, bundle, &taken, 64), 5);
+	KUNIT_EXPECT_EQ(test, scene->lane.packets, 1);
+	fz_lane_remove(&scene->lane, bundle);
+	fz_bundle_free(bundle);
+	local_bh_enable();
+	KUNIT_EXPECT_EQ(test, skb_queue_len(&taken), 9);
+	KUNIT_EXPECT_EQ(test, skb_peek(&taken)->mark, 1);
+	__skb_queue_purge(&taken);
+}
+
+/* A key without nonces left refuses, and what it refuses stays with the caller. */
+static void exhausted(struct kunit *test)
+{
+	struct scene *scene = test->priv;
+	struct fz_bundle *bundle;
+
+	atomic64_set(&scene->keypairs[0]->sending_counter, FZ_REJECT_AFTER_MESSAGES - 2);
+	KUNIT_EXPECT_EQ(test, add(test, 0, 0, 2, true), 0);
+	KUNIT_EXPECT_EQ(test, add(test, 0, 2, 1, true), -EKEYEXPIRED);
+	while ((bundle = fz_bundle_take(&scene->ring)) != NULL)
+		fz_bundle_finish(bundle);
+	KUNIT_EXPECT_EQ(test, leave(test, 0), 2);
+}
+
+static struct kunit_case cases[] = {
+	KUNIT_CASE(joins),
+	KUNIT_CASE(splits),
+	KUNIT_CASE(recovers),
+	KUNIT_CASE(bounds),
+	KUNIT_CASE(parts),
+	KUNIT_CASE(exhausted),
+	{}
+};
+
+struct kunit_suite fz_bundle_suite = {
+	.name = "fz_bundle",
+	.init = init,
+	.exit = cleanup,
+	.test_cases = cases,
+};
