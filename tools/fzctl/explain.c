@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* fzctl explain */
+#include "fzctl.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ICMP_ECHO_REQUEST 8
+#define ICMPV6_ECHO_REQUEST 128
+
+/* ADDRESS or ADDRESS:PORT, IPv6 with a port in brackets. */
+static int parse_end(const char *word, struct fz_addr *addr, uint16_t *port, bool *has_port)
+{
+	union fz_endpoint ep;
+	struct fz_error err;
+
+	*has_port = false;
+	if (!fz_parse_addr(word, addr, NULL))
+		return 0;
+	if (fz_parse_endpoint(word, &ep, &err)) {
+		if (strchr(word, ':'))
+			return bad_word(&err);
+		fz_parse_addr(word, addr, &err);
+		return bad_word(&err);
+	}
+	*has_port = true;
+	memset(addr, 0, sizeof(*addr));
+	addr->family = ep.sa.sa_family;
+	if (addr->family == AF_INET) {
+		addr->v4 = ep.v4.sin_addr;
+		*port = ntohs(ep.v4.sin_port);
+	} else {
+		addr->v6 = ep.v6.sin6_addr;
+		*port = ntohs(ep.v6.sin6_port);
+	}
+	return 0;
+}
+
+static int parse_tuple(char **words, struct fz_tuple *tuple)
+{
+	bool ports, src_port, dst_port;
+	struct fz_error err;
+	int ret;
+
+	if (fz_parse_protocol(words[0], &tuple->protocol, &err))
+		return bad_word(&err);
+	ret = parse_end(words[1], &tuple->src, &tuple->sport, &src_port);
+	if (!ret)
+		ret = parse_end(words[2], &tuple->dst, &tuple->dport, &dst_port);
+	if (ret)
+		return ret;
+	if (tuple->src.family != tuple->dst.family)
+		return usage_error("\"%s\" and \"%s\" are of different families", words[1], words[2]);
+	ports = tuple->protocol == IPPROTO_TCP || tuple->protocol == IPPROTO_UDP ||
+		tuple->protocol == IPPROTO_SCTP;
+	if (!ports && (src_port || dst_port))
+		return usage_error("\"%s\" has a port, but \"%s\" has none", words[src_port ? 1 : 2], words[0]);
+	if (ports && !dst_port)
+		return usage_error("\"%s\" needs a port after the address", words[2]);
+	tuple->has_ports = ports;
+	if (tuple->protocol == IPPROTO_ICMP || tuple->protocol == IPPROTO_ICMPV6) {
+		tuple->has_icmp = true;
+		tuple->icmp_type = ICMP_ECHO_REQUEST;
+		tuple->protocol = IPPROTO_ICMP;
+		if (tuple->src.family == AF_INET6) {
+			tuple->icmp_type = ICMPV6_ECHO_REQUEST;
+			tuple->protocol = IPPROTO_ICMPV6;
+		}
+	}
+	return 0;
+}
+
+static void print_grant(const struct fz_grant *grant)
+{
+	char key[FZ_KEY_TEXT_SIZE], lease[32], tag[FZ_TAG_TEXT_SIZE];
+
+	fz_key_format(key, grant->peer);
+	printf("grant: %s %s resource %s %s", fz_action_name(grant->action), grant->any ? "any" : key,
+	       grant->resource, fz_direction_name(grant->direction));
+	if (grant->has_lease)
+		printf(", ends in %s", fz_format_duration(lease, sizeof(lease), grant->lease_ms));
+	if (grant->has_tag)
+		printf(", tag %s", fz_format_tag(tag, sizeof(tag), grant->tag));
+	putchar('\n');
+}
+
+static int print_decision(const struct fz_decision *d, bool json)
+{
+	json_t *object;
+
+	if (!json) {
+		printf("verdict: %s\nmode: %s\n", fz_verdict_name(d->verdict), fz_mode_name(d->mode));
+		if (d->reason != FZ_REASON_NONE)
+			printf("reason: %s\n", fz_reason_name(d->reason));
+		if (d->has_grant)
+			print_grant(&d->grant);
+		return EXIT_DONE;
+	}
+	object = json_object();
+	json_object_set_new(object, "peer", json_key(d->peer));
+	json_object_set_new(object, "direction", json_string(fz_direction_name(d->direction)));
+	json_object_set_new(object, "tuple", json_tuple(&d->tuple));
+	json_object_set_new(object, "verdict", json_string(fz_verdict_name(d->verdict)));
+	json_object_set_new(object, "reason", json_string(fz_reason_name(d->reason)));
+	json_object_set_new(object, "mode", json_string(fz_mode_name(d->mode)));
+	if (d->has_grant)
+		json_object_set_new(object, "grant", json_grant(&d->grant));
+	return print_json(object, true);
+}
+
+int explain_main(int argc, char **argv)
+{
+	bool json = take_flag(&argc, argv, "--json");
+	struct fz_decision decision = { 0 };
+	struct fz_error err;
+	struct fz_nl *nl;
+	int i = 2, ret;
+
+	if (argc < 3)
+		return out_of_words(argv[argc - 1]);
+	if (strcmp(argv[2], "peer"))
+		return usage_error("\"%s\" should be \"peer\"", argv[2]);
+	/* What needs no peer is checked first, so that a wrong word is found without a device. */
+	if (argc < 8)
+		return out_of_words(argv[argc - 1]);
+	if (argc > 8)
+		return too_many_words(argv[8]);
+	if (fz_parse_direction(argv[4], &decision.direction, &err))
+		return bad_word(&err);
+	ret = parse_tuple(&argv[5], &decision.tuple);
+	if (!ret)
+		ret = take_peer(argv[1], &i, argc, argv, decision.peer, &decision.has_peer);
+	if (!ret)
+		ret = session_nl(&nl);
+	if (ret)
+		return ret;
+	if (fz_nl_explain(nl, argv[1], &decision, &err))
+		return refused(&err);
+	return print_decision(&decision, json);
+}

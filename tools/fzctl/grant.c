@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* fzctl grant */
+#include "fzctl.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static int parse_until(const char *word, struct fz_grant *grant)
+{
+	struct timespec now;
+	struct fz_error err;
+	int64_t until;
+
+	if (fz_parse_time(word, &until, &err))
+		return bad_word(&err);
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (until <= now.tv_sec)
+		return usage_error("\"%s\" is in the past", word);
+	grant->lease_ms = (uint64_t)(until - now.tv_sec) * 1000 - (uint64_t)now.tv_nsec / 1000000;
+	return 0;
+}
+
+/* peer KEY|any resource NAME [in|out]; moves *i behind them. */
+static int parse_whose(const char *dev, int *i, int argc, char **argv, struct fz_grant *grant)
+{
+	struct fz_error err;
+	int ret;
+
+	ret = take_peer_or_any(dev, i, argc, argv, grant);
+	if (ret)
+		return ret;
+	if (*i >= argc)
+		return out_of_words(argv[*i - 1]);
+	if (strcmp(argv[*i], "resource"))
+		return usage_error("\"%s\" should be \"resource\"", argv[*i]);
+	if (*i + 1 >= argc)
+		return out_of_words("resource");
+	if (fz_parse_name(argv[*i + 1], grant->resource, &err))
+		return bad_word(&err);
+	*i += 2;
+	grant->direction = FZ_DIR_IN;
+	if (*i < argc && !fz_parse_direction(argv[*i], &grant->direction, NULL))
+		(*i)++;
+	return 0;
+}
+
+static int parse_terms(int i, int argc, char **argv, struct fz_grant *grant)
+{
+	struct fz_error err;
+	int ret = 0;
+
+	for (; i < argc && !ret; i++) {
+		const char *word = argv[i];
+
+		if (!strcmp(word, "deny")) {
+			grant->action = FZ_ACTION_DENY;
+			continue;
+		}
+		if (strcmp(word, "for") && strcmp(word, "until") && strcmp(word, "tag"))
+			return usage_error("\"%s\" is no term of a grant (deny, for, until, tag)", word);
+		if (++i == argc)
+			return out_of_words(word);
+		if (!strcmp(word, "tag")) {
+			if (fz_parse_tag(argv[i], grant->tag, &err))
+				return bad_word(&err);
+			grant->has_tag = true;
+			continue;
+		}
+		if (grant->has_lease)
+			return usage_error("\"%s\": a grant ends once only", word);
+		grant->has_lease = true;
+		if (!strcmp(word, "until"))
+			ret = parse_until(argv[i], grant);
+		else if (fz_parse_duration(argv[i], &grant->lease_ms, &err))
+			ret = bad_word(&err);
+	}
+	return ret;
+}
+
+static int grant_change(int argc, char **argv, bool del)
+{
+	struct fz_grant grant = { 0 };
+	int i = 3, ret;
+
+	if (argc < 3)
+		return out_of_words(argv[1]);
+	ret = parse_whose(argv[2], &i, argc, argv, &grant);
+	if (!ret && del && i < argc)
+		return too_many_words(argv[i]);
+	if (!ret && !del)
+		ret = parse_terms(i, argc, argv, &grant);
+	return ret ? ret : queue_grant(argv[2], &grant, del);
+}
+
+/* By resource, then any before the peers, then direction. */
+static int compare_grants(const void *left, const void *right)
+{
+	const struct fz_grant *a = left, *b = right;
+	int order = strcmp(a->resource, b->resource);
+
+	if (!order)
+		order = b->any - a->any;
+	if (!order && !a->any)
+		order = memcmp(a->peer, b->peer, FZ_KEY_LEN);
+	return order ? order : a->direction - b->direction;
+}
+
+static int print_grants(const struct fz_grant *list, size_t n)
+{
+	static const struct fz_column columns[] = {
+		{ "PEER", FZ_COLUMN_SHRINKS }, { "RESOURCE", FZ_COLUMN_SHRINKS }, { "DIR", 0 },
+		{ "ACTION", 0 }, { "ENDS IN", FZ_COLUMN_RIGHT }, { "FLOWS", FZ_COLUMN_RIGHT },
+		{ "PACKETS", FZ_COLUMN_RIGHT }, { "BYTES", FZ_COLUMN_RIGHT }, { "TAG", FZ_COLUMN_SHRINKS },
+	};
+	struct fz_table *table = fz_table_new(columns, sizeof(columns) / sizeof(columns[0]));
+	char key[FZ_KEY_TEXT_SIZE], lease[32], bytes[32], tag[FZ_TAG_TEXT_SIZE];
+
+	for (size_t i = 0; table && i < n; i++) {
+		const struct fz_grant *g = &list[i];
+
+		fz_key_format(key, g->peer);
+		fz_table_cell(table, "%s", g->any ? "any" : key);
+		fz_table_cell(table, "%s", g->resource);
+		fz_table_cell(table, "%s", fz_direction_name(g->direction));
+		fz_table_cell(table, "%s", fz_action_name(g->action));
+		fz_table_cell(table, "%s", g->has_lease ?
+			      fz_format_duration(lease, sizeof(lease), g->lease_ms) : "never");
+		fz_table_cell(table, "%u", g->flows);
+		fz_table_cell(table, "%" PRIu64, g->packets);
+		fz_table_cell(table, "%s", fz_format_bytes(bytes, sizeof(bytes), g->bytes));
+		fz_table_cell(table, "%s", g->has_tag ? fz_format_tag(tag, sizeof(tag), g->tag) : "-");
+	}
+	if (table)
+		fz_table_print(table, stdout, fz_terminal_width(stdout));
+	fz_table_free(table);
+	return table ? EXIT_DONE : usage_error("out of memory");
+}
+
+static int grant_list(int argc, char **argv, bool json)
+{
+	uint8_t key[FZ_KEY_LEN];
+	struct fz_grant *list;
+	struct fz_error err;
+	struct fz_nl *nl;
+	bool has_peer;
+	json_t *array;
+	int i = 3, ret;
+	size_t n;
+
+	if (argc < 3)
+		return out_of_words("list");
+	ret = take_peer(argv[2], &i, argc, argv, key, &has_peer);
+	if (!ret && i < argc)
+		return too_many_words(argv[i]);
+	if (!ret)
+		ret = session_nl(&nl);
+	if (ret)
+		return ret;
+	if (fz_nl_grant_list(nl, argv[2], has_peer ? key : NULL, &list, &n, &err))
+		return refused(&err);
+	if (n)
+		qsort(list, n, sizeof(*list), compare_grants);
+	if (json) {
+		array = json_array();
+		for (size_t g = 0; g < n; g++)
+			json_array_append_new(array, json_grant(&list[g]));
+		ret = print_json(array, true);
+	} else {
+		ret = print_grants(list, n);
+	}
+	free(list);
+	return ret;
+}
+
+int grant_main(int argc, char **argv)
+{
+	bool json = take_flag(&argc, argv, "--json");
+
+	if (argc < 2)
+		return out_of_words("grant");
+	if (!strcmp(argv[1], "add"))
+		return grant_change(argc, argv, false);
+	if (!strcmp(argv[1], "del"))
+		return grant_change(argc, argv, true);
+	if (!strcmp(argv[1], "list"))
+		return grant_list(argc, argv, json);
+	return usage_error("\"%s\" is nothing that can be done to a grant (add, del, list)", argv[1]);
+}

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The same objects as JSON. Names are those of the netlink attributes. */
+#include "fzctl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/**
+ * print_json - print a value and free it
+ * @value: NULL if there was no memory for it
+ * @pretty: over several lines, for a list; else on one, for an event
+ *
+ * Return: an exit status
+ */
+int print_json(json_t *value, bool pretty)
+{
+	int ret;
+
+	if (!value)
+		return usage_error("out of memory");
+	ret = json_dumpf(value, stdout, (pretty ? (size_t)JSON_INDENT(2) : (size_t)JSON_COMPACT) |
+			 JSON_ENSURE_ASCII);
+	json_decref(value);
+	if (ret || putchar('\n') == EOF || fflush(stdout)) {
+		struct fz_error err;
+
+		fz_error_set(&err, -1, "cannot write the output");
+		return refused(&err);
+	}
+	return EXIT_DONE;
+}
+
+json_t *json_key(const uint8_t key[FZ_KEY_LEN])
+{
+	char text[FZ_KEY_TEXT_SIZE];
+
+	fz_key_format(text, key);
+	return json_string(text);
+}
+
+json_t *json_tag(const uint8_t tag[FZ_TAG_LEN])
+{
+	char text[FZ_TAG_TEXT_SIZE];
+
+	return json_string(fz_format_tag(text, sizeof(text), tag));
+}
+
+json_t *json_addr(const struct fz_addr *addr)
+{
+	char text[FZ_ADDR_TEXT_SIZE];
+
+	return addr->family ? json_string(fz_format_addr(text, sizeof(text), addr)) : json_null();
+}
+
+json_t *json_endpoint(const union fz_endpoint *endpoint)
+{
+	char text[FZ_ENDPOINT_TEXT_SIZE];
+
+	if (!endpoint->sa.sa_family)
+		return json_null();
+	return json_string(fz_format_endpoint(text, sizeof(text), endpoint));
+}
+
+json_t *json_tuple(const struct fz_tuple *tuple)
+{
+	json_t *object = json_object();
+	char protocol[16];
+
+	fz_format_protocol(protocol, sizeof(protocol), tuple->protocol);
+	json_object_set_new(object, "protocol", json_string(protocol));
+	json_object_set_new(object, "src", json_addr(&tuple->src));
+	json_object_set_new(object, "dst", json_addr(&tuple->dst));
+	if (tuple->has_ports) {
+		json_object_set_new(object, "sport", json_integer(tuple->sport));
+		json_object_set_new(object, "dport", json_integer(tuple->dport));
+	}
+	if (tuple->has_icmp) {
+		json_object_set_new(object, "icmp_type", json_integer(tuple->icmp_type));
+		json_object_set_new(object, "icmp_code", json_integer(tuple->icmp_code));
+		json_object_set_new(object, "icmp_id", json_integer(tuple->icmp_id));
+	}
+	return object;
+}
+
+/* The services of a resource, as words of the command line; for free(). NULL if out of memory. */
+char *format_services(const struct fz_resource *res)
+{
+	size_t size = 16 + 24 * res->n_services;
+	char *text = malloc(size);
+
+	if (text)
+		fz_format_services(text, size, res);
+	return text;
+}
+
+json_t *json_resource(const struct fz_resource *res)
+{
+	json_t *object = json_object(), *prefixes = json_array(), *services = json_array();
+	char text[FZ_ADDR_TEXT_SIZE], *words, *rest, *word;
+
+	for (size_t i = 0; i < res->n_prefixes; i++)
+		json_array_append_new(prefixes, json_string(fz_format_prefix(text, sizeof(text),
+									     &res->prefixes[i])));
+	words = rest = res->n_services ? format_services(res) : NULL;
+	while (words && (word = strsep(&rest, " ")))
+		json_array_append_new(services, json_string(word));
+	free(words);
+	json_object_set_new(object, "name", json_string(res->name));
+	json_object_set_new(object, "prefixes", prefixes);
+	json_object_set_new(object, "services", services);
+	json_object_set_new(object, "grants", json_integer(res->grants));
+	return object;
+}
+
+json_t *json_grant(const struct fz_grant *grant)
+{
+	json_t *object = json_object();
+
+	json_object_set_new(object, "peer", grant->any ? json_string("any") : json_key(grant->peer));
+	json_object_set_new(object, "resource", json_string(grant->resource));
+	json_object_set_new(object, "direction", json_string(fz_direction_name(grant->direction)));
+	json_object_set_new(object, "action", json_string(fz_action_name(grant->action)));
+	if (grant->has_lease)
+		json_object_set_new(object, "lease_ms", json_integer((json_int_t)grant->lease_ms));
+	if (grant->has_tag)
+		json_object_set_new(object, "tag", json_tag(grant->tag));
+	if (grant->quota)
+		json_object_set_new(object, "quota", json_integer((json_int_t)grant->quota));
+	if (grant->rate)
+		json_object_set_new(object, "rate", json_integer((json_int_t)grant->rate));
+	if (grant->flow_rate)
+		json_object_set_new(object, "flow_rate", json_integer(grant->flow_rate));
+	json_object_set_new(object, "packets", json_integer((json_int_t)grant->packets));
+	json_object_set_new(object, "bytes", json_integer((json_int_t)grant->bytes));
+	json_object_set_new(object, "flows", json_integer(grant->flows));
+	return object;
+}
+
+json_t *json_flow(const struct fz_flow *flow)
+{
+	json_t *object = json_object();
+
+	json_object_set_new(object, "peer", json_key(flow->peer));
+	json_object_set_new(object, "direction", json_string(fz_direction_name(flow->direction)));
+	json_object_set_new(object, "tuple", json_tuple(&flow->tuple));
+	json_object_set_new(object, "state", json_string(fz_flow_state_name(flow->state)));
+	if (*flow->resource)
+		json_object_set_new(object, "resource", json_string(flow->resource));
+	if (flow->has_tag)
+		json_object_set_new(object, "tag", json_tag(flow->tag));
+	json_object_set_new(object, "orig_packets", json_integer((json_int_t)flow->orig_packets));
+	json_object_set_new(object, "orig_bytes", json_integer((json_int_t)flow->orig_bytes));
+	json_object_set_new(object, "reply_packets", json_integer((json_int_t)flow->reply_packets));
+	json_object_set_new(object, "reply_bytes", json_integer((json_int_t)flow->reply_bytes));
+	json_object_set_new(object, "age_ms", json_integer((json_int_t)flow->age_ms));
+	json_object_set_new(object, "timeout_ms", json_integer((json_int_t)flow->timeout_ms));
+	if (flow->has_lease)
+		json_object_set_new(object, "lease_ms", json_integer((json_int_t)flow->lease_ms));
+	if (flow->end != FZ_END_NONE)
+		json_object_set_new(object, "end", json_string(fz_flow_end_name(flow->end)));
+	if (flow->observed != FZ_REASON_NONE)
+		json_object_set_new(object, "observed", json_string(fz_reason_name(flow->observed)));
+	return object;
+}
+
+json_t *json_mode(const struct fz_mode_state modes[FZ_DIRECTIONS])
+{
+	json_t *object = json_object(), *one;
+
+	for (uint8_t direction = 0; direction < FZ_DIRECTIONS; direction++) {
+		if (!modes[direction].present)
+			continue;
+		one = json_object();
+		json_object_set_new(one, "mode", json_string(fz_mode_name(modes[direction].mode)));
+		json_object_set_new(one, "ask", json_boolean(modes[direction].flags & FZ_MODE_F_ASK));
+		json_object_set_new(one, "reject", json_boolean(modes[direction].flags & FZ_MODE_F_REJECT));
+		json_object_set_new(object, fz_direction_name(direction), one);
+	}
+	return object;
+}
+
+/* As on the command line: "enforce ask reject". */
+const char *format_mode(char *buf, size_t size, const struct fz_mode_state *mode)
+{
+	snprintf(buf, size, "%s%s%s", fz_mode_name(mode->mode),
+		 mode->flags & FZ_MODE_F_ASK ? " ask" : "", mode->flags & FZ_MODE_F_REJECT ? " reject" : "");
+	return buf;
+}

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* fzctl join, status, why: questions to the agent on this host. */
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "fz.h"
+#include "fzctl.h"
+#include "person.h"
+
+#define AGENT_SOCKET "/run/fz/agent.sock"
+
+struct person_options {
+	const char *control, *name;
+	bool json;
+	const char *words[2];
+	int n_words;
+};
+
+static int agent_connect(const char *path)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	int fd;
+
+	if (strlen(path) >= sizeof(un.sun_path)) {
+		fprintf(stderr, "fzctl: the name of the agent's socket is too long: %s\n", path);
+		return -1;
+	}
+	strcpy(un.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && !connect(fd, (struct sockaddr *)&un, sizeof(un)))
+		return fd;
+	if (errno == ENOENT || errno == ECONNREFUSED)
+		fprintf(stderr, "fzctl: no agent listens on %s (start fzagent)\n", path);
+	else if (errno == EACCES)
+		fprintf(stderr, "fzctl: no permission to speak to the agent on %s\n", path);
+	else
+		fprintf(stderr, "fzctl: the agent on %s cannot be reached: %s\n", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+/* One question, one answer; prints the sentence and returns NULL if it is a refusal. Takes @question. */
+static json_t *ask_agent(const char *path, json_t *question)
+{
+	json_t *answer = NULL;
+	json_error_t where;
+	FILE *stream = NULL;
+	char *line = NULL;
+	size_t room = 0;
+	int fd;
+
+	if (!question) {
+		fputs("fzctl: the words are not UTF-8 text\n", stderr);
+		return NULL;
+	}
+	fd = agent_connect(path);
+	if (fd < 0)
+		goto out;
+	stream = fdopen(fd, "r+");
+	if (!stream) {
+		close(fd);
+		goto out;
+	}
+	if (json_dumpf(question, stream, JSON_COMPACT) || fputc('\n', stream) == EOF || fflush(stream) ||
+	    getline(&line, &room, stream) < 0) {
+		fputs("fzctl: the agent closed the connection without an answer\n", stderr);
+		goto out;
+	}
+	answer = json_loads(line, JSON_REJECT_DUPLICATES, &where);
+	if (!answer) {
+		fputs("fzctl: the agent's answer cannot be understood\n", stderr);
+	} else if (!json_is_true(json_object_get(answer, "ok"))) {
+		const char *sentence = json_string_value(json_object_get(answer, "error"));
+
+		fprintf(stderr, "fzctl: %s\n", sentence ? sentence : "the agent refused");
+		json_decref(answer);
+		answer = NULL;
+	}
+out:
+	if (stream)
+		fclose(stream);
+	free(line);
+	json_decref(question);
+	return answer;
+}
+
+static int parse(struct person_options *o, int argc, char **argv, int words_min, int words_max,
+		 const char *usage)
+{
+	memset(o, 0, sizeof(*o));
+	o->control = getenv("FZ_AGENT_SOCKET");
+	if (!o->control || !*o->control)
+		o->control = AGENT_SOCKET;
+	for (int i = 1; i < argc; i++) {
+		if (!strcmp(argv[i], "--json")) {
+			o->json = true;
+		} else if (!strcmp(argv[i], "--control") && i + 1 < argc) {
+			o->control = argv[++i];
+		} else if (!strcmp(argv[i], "--name") && i + 1 < argc) {
+			o->name = argv[++i];
+		} else if (!strcmp(argv[i], "--help")) {
+			printf("Usage: %s\n", usage);
+			return -1;
+		} else if (argv[i][0] == '-' || o->n_words == words_max) {
+			fprintf(stderr, "fzctl: '%s' is not expected\nUsage: %s\n", argv[i], usage);
+			return 2;
+		} else {
+			o->words[o->n_words++] = argv[i];
+		}
+	}
+	if (o->n_words < words_min) {
+		fprintf(stderr, "Usage: %s\n", usage);
+		return 2;
+	}
+	return 0;
+}
+
+static const char *text_of(const json_t *root, const char *name)
+{
+	const char *text = json_string_value(json_object_get(root, name));
+
+	return text ? text : "";
+}
+
+/**
+ * join_main() - fzctl join: enrol this device with an invitation
+ * @argc: words, with the subcommand's name
+ * @argv: the words
+ *
+ * Return: exit status.
+ */
+int join_main(int argc, char **argv)
+{
+	struct person_options o;
+	json_t *question, *answer;
+	int ret = parse(&o, argc, argv, 1, 1, JOIN_USAGE);
+
+	if (ret)
+		return ret < 0 ? 0 : ret;
+	question = json_pack("{s:s, s:s}", "op", "join", "invitation", o.words[0]);
+	if (o.name && question)
+		json_object_set_new(question, "name", json_string(o.name));
+	answer = ask_agent(o.control, question);
+	if (!answer)
+		return 1;
+	if (o.json)
+		print_json(json_incref(answer), true);
+	else
+		printf("joined %s as %s %s\n", text_of(answer, "broker"), text_of(answer, "role"),
+		       text_of(answer, "name"));
+	json_decref(answer);
+	return 0;
+}
+
+static void print_list(const char *title, const json_t *list, const char *kind, const char *value)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach(list, i, item) {
+		if (json_is_string(item))
+			printf("  %s: %s\n", title, json_string_value(item));
+		else
+			printf("  %s: %s (%s)\n", title, text_of(item, value), text_of(item, kind));
+	}
+}
+
+static void print_grants(const json_t *list)
+{
+	char left[32];
+	json_t *item;
+	size_t i;
+
+	json_array_foreach(list, i, item) {
+		const json_t *lease = json_object_get(item, "lease_ms");
+
+		printf("  %s: %s, %s %s, policy %s", text_of(item, "action"), text_of(item, "resource"),
+		       strcmp(text_of(item, "direction"), "in") ? "by way of" : "for", text_of(item, "peer"),
+		       text_of(item, "policy"));
+		if (lease)
+			printf(", for %s more", fz_format_duration(left, sizeof(left),
+								    (uint64_t)json_integer_value(lease)));
+		putchar('\n');
+	}
+}
+
+static void print_status(const json_t *s)
+{
+	const char *owner = *text_of(s, "user") ? text_of(s, "user") : text_of(s, "site");
+
+	if (!json_is_true(json_object_get(s, "joined"))) {
+		printf("not joined: fzctl join INVITATION\n");
+		return;
+	}
+	printf("%s %s", *text_of(s, "role") ? text_of(s, "role") : "device", text_of(s, "name"));
+	if (*owner)
+		printf(" of %s", owner);
+	printf("\n  broker: %s, %s\n", text_of(s, "broker"),
+	       json_is_true(json_object_get(s, "connected")) ? "connected" : "not connected");
+	if (*text_of(s, "trouble"))
+		printf("  trouble: %s\n", text_of(s, "trouble"));
+	printf("  device: %s\n", text_of(s, "device"));
+	print_list("address", json_object_get(s, "addresses"), "", "");
+	print_list("reachable at", json_object_get(s, "candidates"), "kind", "endpoint");
+	print_grants(json_object_get(s, "grants"));
+}
+
+/**
+ * status_main() - fzctl status: what the agent on this host is and has
+ * @argc: words, with the subcommand's name
+ * @argv: the words
+ *
+ * Return: exit status.
+ */
+int status_main(int argc, char **argv)
+{
+	struct person_options o;
+	json_t *answer;
+	int ret = parse(&o, argc, argv, 0, 0, STATUS_USAGE);
+
+	if (ret)
+		return ret < 0 ? 0 : ret;
+	answer = ask_agent(o.control, json_pack("{s:s}", "op", "status"));
+	if (!answer)
+		return 1;
+	if (o.json)
+		print_json(json_incref(answer), true);
+	else
+		print_status(answer);
+	json_decref(answer);
+	return 0;
+}
+
+/**
+ * why_main() - fzctl why: may this device reach that, and which policy says so
+ * @argc: words, with the subcommand's name
+ * @argv: the words
+ *
+ * Return: exit status; 1 when the answer is no.
+ */
+int why_main(int argc, char **argv)
+{
+	struct person_options o;
+	json_t *question, *answer;
+	int ret = parse(&o, argc, argv, 1, 2, WHY_USAGE);
+	bool allowed;
+
+	if (ret)
+		return ret < 0 ? 0 : ret;
+	question = json_pack("{s:s, s:s}", "op", "why", "target", o.words[0]);
+	if (o.n_words == 2 && question)
+		json_object_set_new(question, "protocol", json_string(o.words[1]));
+	answer = ask_agent(o.control, question);
+	if (!answer)
+		return 1;
+	allowed = json_is_true(json_object_get(answer, "allowed"));
+	if (o.json)
+		print_json(json_incref(answer), true);
+	else
+		printf("%s: %s\n", allowed ? "yes" : "no", text_of(answer, "sentence"));
+	json_decref(answer);
+	return allowed ? 0 : 1;
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "fzctl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The peers of the device that was asked about last, so that a batch asks once. */
+static struct fz_device *known;
+
+void forget_peers(void)
+{
+	fz_device_free(known);
+	known = NULL;
+}
+
+/**
+ * take_flag - take a flag out of the words, wherever it stands
+ * @argc: how many there are; less afterwards
+ * @argv: the words, without it afterwards
+ * @flag: such as "--json"
+ *
+ * Return: whether it was there.
+ */
+bool take_flag(int *argc, char **argv, const char *flag)
+{
+	bool found = false;
+	int kept = 1;
+
+	for (int i = 1; i < *argc; i++) {
+		if (!strcmp(argv[i], flag))
+			found = true;
+		else
+			argv[kept++] = argv[i];
+	}
+	if (*argc > kept)
+		argv[kept] = NULL;
+	*argc = kept;
+	return found;
+}
+
+/* The peer whose key starts with @word, if there is exactly one. */
+static int find_prefix(const struct fz_device *dev, const char *word, uint8_t key[FZ_KEY_LEN])
+{
+	const struct fz_peer *match = NULL;
+	char text[FZ_KEY_TEXT_SIZE];
+
+	for (size_t i = 0; i < dev->n_peers; i++) {
+		fz_key_format(text, dev->peers[i].public_key);
+		if (strncmp(text, word, strlen(word)))
+			continue;
+		if (match)
+			return usage_error("\"%s\" is the start of more than one key on \"%s\"", word,
+					   dev->name);
+		match = &dev->peers[i];
+	}
+	if (!match)
+		return usage_error("\"%s\" is neither a key nor the start of one on \"%s\"", word,
+				   dev->name);
+	memcpy(key, match->public_key, FZ_KEY_LEN);
+	return 0;
+}
+
+/**
+ * find_key - a key, or the unique start of a peer's key
+ * @dev: the device whose peers are meant
+ * @word: the word; "ab..." as tables show it is understood
+ * @key: receives the key
+ *
+ * Return: 0, or an exit status after saying why not
+ */
+int find_key(const char *dev, const char *word, uint8_t key[FZ_KEY_LEN])
+{
+	char start[FZ_KEY_TEXT_SIZE];
+	struct fz_error err;
+	struct fz_nl *nl;
+	size_t len = strlen(word);
+	int ret;
+
+	if (fz_key_parse(key, word))
+		return 0;
+	if (len > 3 && !strcmp(word + len - 3, "..."))
+		len -= 3;
+	if (!len || len >= sizeof(start) - 1)
+		return usage_error("\"%s\" is no key", word);
+	memcpy(start, word, len);
+	start[len] = 0;
+	if (!known || strcmp(known->name, dev)) {
+		forget_peers();
+		ret = session_nl(&nl);
+		if (ret)
+			return ret;
+		if (fz_nl_device_get(nl, dev, &known, &err))
+			return refused(&err);
+	}
+	return find_prefix(known, start, key);
+}
+
+/**
+ * take_peer - an optional `peer KEY`
+ * @dev: the device
+ * @i: index of the word that may be "peer"; moved behind the key
+ * @argc: of
+ * @argv: the words
+ * @key: receives the key
+ * @found: receives whether it was there
+ *
+ * Return: 0, or an exit status after saying why not
+ */
+int take_peer(const char *dev, int *i, int argc, char **argv, uint8_t key[FZ_KEY_LEN], bool *found)
+{
+	*found = *i < argc && !strcmp(argv[*i], "peer");
+	if (!*found)
+		return 0;
+	if (*i + 1 >= argc)
+		return out_of_words("peer");
+	*i += 2;
+	return find_key(dev, argv[*i - 1], key);
+}
+
+/**
+ * take_peer_or_any - `peer KEY`, `peer any` or `any`
+ * @dev: the device
+ * @i: index of the first of the words; moved behind the last
+ * @argc: of
+ * @argv: the words
+ * @grant: receives whose it is
+ *
+ * Return: 0, or an exit status after saying why not
+ */
+int take_peer_or_any(const char *dev, int *i, int argc, char **argv, struct fz_grant *grant)
+{
+	if (*i >= argc)
+		return out_of_words(argv[*i - 1]);
+	if (!strcmp(argv[*i], "peer")) {
+		if (*i + 1 >= argc)
+			return out_of_words("peer");
+		(*i)++;
+	} else if (strcmp(argv[*i], "any")) {
+		return usage_error("\"%s\" should be \"peer\" or \"any\"", argv[*i]);
+	}
+	grant->any = !strcmp(argv[*i], "any");
+	(*i)++;
+	return grant->any ? 0 : find_key(dev, argv[*i - 1], grant->peer);
+}
