@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The agent: what its parts share. One thread, one event loop.
+ *
+ *	main.c		command line, start and end
+ *	session.c	what the broker says, and what is answered
+ *	access.c	the kernel's requests, asked of the broker
+ *	paths.c		this device's candidates
+ *	reports.c	refusals and flows, on their way to the broker
+ *	local.c		fzctl's questions
+ */
+#ifndef AGENT_AGENT_H
+#define AGENT_AGENT_H
+
+#include <uv.h>
+
+#include "desired.h"
+#include "identity.h"
+#include "kernel.h"
+#include "uplink.h"
+
+struct access;
+struct local;
+struct paths;
+struct reports;
+struct join;
+
+/**
+ * struct agent - the process
+ * @id: who this device is
+ * @kernel: its tunnel device
+ * @kernel_open: @kernel is open
+ * @uplink: the connection to the broker
+ * @online: the broker knows us on this connection
+ * @welcome: what the broker calls us; meaningful once @known
+ * @trouble: why we are not connected, for people; empty when we are
+ * @refused: @trouble is what the broker said on this connection; that it closed then is no news
+ * @desired: the state in force
+ * @incoming: parts of a state that is not complete
+ * @join: enrolment under way, NULL if none
+ * @keep: leave the device in the kernel on exit
+ */
+struct agent {
+	uv_loop_t *loop;
+	struct identity id;
+	struct kernel kernel;
+	bool kernel_open;
+	uv_poll_t kernel_poll;
+	uv_timer_t watch;
+	struct uplink *uplink;
+	bool online, known;
+	fz_Identity welcome;
+	char broker_software[64];
+	char trouble[256];
+	bool refused;
+	struct desired desired;
+	struct {
+		bool collecting, snapshot;
+		uint64_t instance, number, base;
+		struct desired fresh;	/* of a snapshot */
+		fz_Item *items;		/* of a difference */
+		size_t n, room;
+	} incoming;
+	struct join *join;
+	struct access *access;
+	struct paths *paths;
+	struct reports *reports;
+	struct local *local;
+	const char *dev;
+	uint16_t port;
+	bool keep;
+	int status;
+};
+
+/* main.c */
+void agent_fail(struct agent *a, const char *sentence);
+int agent_kernel_start(struct agent *a, bool gateway, struct fz_error *err);
+
+/* session.c */
+int session_start(struct agent *a);
+void session_stop(struct agent *a);
+typedef void (*join_done)(void *arg, const char *error);
+int session_join(struct agent *a, const struct fz_invite *invite, const char *name, join_done done, void *arg,
+		 struct fz_error *err);
+void session_join_forget(struct agent *a, void *arg);
+int session_apply(struct agent *a, const fz_State *state, bool connect, struct fz_error *err);
+
+/* access.c */
+struct access *access_new(struct agent *a);
+void access_request(struct access *access, const struct fz_decision *request);
+void access_answer(struct access *access, const fz_AccessAnswer *answer);
+void access_offline(struct access *access);
+void access_free(struct access *access);
+void tuple_to_message(fz_Tuple *out, const struct fz_tuple *in);
+
+/* paths.c */
+struct paths *paths_new(struct agent *a);
+void paths_start(struct paths *paths);
+void paths_sideband(struct paths *paths, const union fz_endpoint *from, const void *data, size_t len);
+size_t paths_candidates(const struct paths *paths, fz_Candidate *out, size_t room);
+void paths_report(struct paths *paths);
+void paths_free(struct paths *paths);
+
+/* reports.c */
+struct reports *reports_new(struct agent *a);
+void reports_denial(struct reports *reports, const struct fz_decision *denial, uint64_t suppressed);
+void reports_flow(struct reports *reports, const struct fz_flow *flow, bool end);
+void reports_online(struct reports *reports);
+void reports_ack(struct reports *reports, const fz_ReportAck *ack);
+void reports_free(struct reports *reports);
+
+/* local.c */
+struct local *local_new(struct agent *a, const char *path, struct fz_error *err);
+void local_why(struct local *local, const fz_WhyAnswer *answer);
+void local_offline(struct local *local);
+void local_free(struct local *local);
+
+#endif

@@ -1,0 +1,726 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What the broker says, and what is answered: one function a message. */
+#include <errno.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent.h"
+#include "format.h"
+#include "key.h"
+#include "log.h"
+#include "masquerade.h"
+
+#define SOFTWARE "fzagent " FZ_VERSION
+/* Items of one difference; a larger change is better told as a snapshot. */
+#define ITEMS_MAX 65536
+#define JOIN_MS 15000
+
+/**
+ * struct join - an enrolment under way
+ * @invite: the invitation
+ * @name: what the device wants to be called
+ * @done: whom to tell, once; @arg is its own
+ * @timer: an end to waiting
+ */
+struct join {
+	struct fz_invite invite;
+	char name[64];
+	join_done done;
+	void *arg;
+	uv_timer_t timer;
+};
+
+static fz_Message *message_new(pb_size_t which)
+{
+	fz_Message *msg = calloc(1, sizeof(*msg));
+
+	if (msg)
+		msg->which_body = which;
+	return msg;
+}
+
+static bool send_and_free(struct agent *a, fz_Message *msg)
+{
+	bool sent = msg && uplink_send(a->uplink, msg);
+
+	if (msg)
+		sodium_memzero(msg, sizeof(*msg));
+	free(msg);
+	return sent;
+}
+
+/* --- joining --------------------------------------------------------------- */
+
+static void join_closed(uv_handle_t *handle)
+{
+	struct join *join = handle->data;
+
+	fz_invite_wipe(&join->invite);
+	free(join);
+}
+
+/* Ends an enrolment and tells; @error is NULL if it worked. */
+static void join_end(struct agent *a, const char *error)
+{
+	struct join *join = a->join;
+
+	if (!join)
+		return;
+	a->join = NULL;
+	if (error) {
+		uplink_stop(a->uplink, error);
+		fz_invite_wipe(&a->id.broker);
+		log_warning("joining failed: %s", error);
+	}
+	if (join->done)
+		join->done(join->arg, error);
+	uv_close((uv_handle_t *)&join->timer, join_closed);
+}
+
+static void join_timeout(uv_timer_t *timer)
+{
+	struct agent *a = timer->loop->data;
+	char sentence[1024];
+
+	snprintf(sentence, sizeof(sentence), "the broker at %s port %u did not answer%s%s",
+		 a->id.broker.host, a->id.broker.port, *a->trouble ? ": " : "", a->trouble);
+	join_end(a, sentence);
+}
+
+/**
+ * session_join() - enrol this device with an invitation
+ * @a: the agent
+ * @invite: parsed
+ * @name: wished for the device, NULL: the host's
+ * @done: called once with NULL, or why not
+ * @arg: for @done
+ * @err: why it is not even tried; then @done is not called
+ *
+ * Return: 0 or a negative errno.
+ */
+int session_join(struct agent *a, const struct fz_invite *invite, const char *name, join_done done, void *arg,
+		 struct fz_error *err)
+{
+	struct join *join;
+
+	if (a->id.joined)
+		return fz_error_set(err, -EEXIST,
+				    "this device has joined the broker at %s already; to join another one, end fzagent and remove its state directory",
+				    a->id.broker.host);
+	if (a->join)
+		return fz_error_set(err, -EBUSY, "this device is joining already");
+	if (name && (!*name || strlen(name) >= sizeof(join->name)))
+		return fz_error_set(err, -EINVAL, "the name of a device has 1 to %zu characters",
+				    sizeof(join->name) - 1);
+	join = calloc(1, sizeof(*join));
+	if (!join)
+		return fz_error_set(err, -ENOMEM, "out of memory");
+	*a->trouble = '\0';
+	a->refused = false;
+	join->invite = *invite;
+	if (name)
+		snprintf(join->name, sizeof(join->name), "%s", name);
+	else if (gethostname(join->name, sizeof(join->name) - 1))
+		strcpy(join->name, "device");
+	join->done = done;
+	join->arg = arg;
+	uv_timer_init(a->loop, &join->timer);
+	join->timer.data = join;
+	uv_timer_start(&join->timer, join_timeout, JOIN_MS, 0);
+	a->join = join;
+	a->id.broker = *invite;
+	sodium_memzero(a->id.broker.token, sizeof(a->id.broker.token));
+	uplink_start(a->uplink);
+	return 0;
+}
+
+/**
+ * session_join_forget() - whoever waits for the enrolment is gone; it goes on
+ * @a: the agent
+ * @arg: as given to session_join()
+ */
+void session_join_forget(struct agent *a, void *arg)
+{
+	if (a->join && a->join->arg == arg)
+		a->join->done = NULL;
+}
+
+static void send_enrol(struct agent *a)
+{
+	fz_Message *msg = message_new(fz_Message_enrol_tag);
+
+	if (msg) {
+		fz_bytes_set(msg->body.enrol.token, a->join->invite.token, FZ_INVITE_TOKEN_LEN);
+		fz_string_set(msg->body.enrol.name, a->join->name);
+		fz_bytes_set(msg->body.enrol.tunnel_key, a->kernel.public_key, FZ_KEY_LEN);
+	}
+	send_and_free(a, msg);
+}
+
+/* --- who we are ------------------------------------------------------------ */
+
+/* The role decides what the kernel is asked for, so it is known before the first state. */
+static void welcome(struct agent *a, const fz_Identity *identity)
+{
+	bool gateway = identity->role == fz_ROLE_GATEWAY;
+	struct fz_error err = { 0 };
+
+	a->welcome = *identity;
+	if (agent_kernel_start(a, gateway, &err) || (gateway && forwarding_enable(&err))) {
+		agent_fail(a, err.text);
+		return;
+	}
+	a->known = true;
+	a->online = true;
+	*a->trouble = '\0';
+	log_info("connected to the broker at %s as %s %s", a->id.broker.host,
+		 gateway ? "gateway" : "client", identity->name);
+	paths_start(a->paths);
+	paths_report(a->paths);
+	reports_online(a->reports);
+}
+
+/*
+ * The broker itself says that this device has no right to anything: all that
+ * was granted goes, here too. That is not what happens when the broker is away.
+ */
+static void give_up_state(struct agent *a)
+{
+	struct desired nothing = { 0 };
+	struct fz_error err = { 0 };
+	int ret;
+
+	ret = kernel_apply_all(&a->kernel, &nothing, &err);
+	if (!ret && a->kernel.gateway)
+		ret = masquerade_apply(a->kernel.dev, &nothing, &err);
+	if (ret)
+		log_error("what the broker had granted could not be taken away: %s", err.text);
+	desired_clear(&a->desired);
+}
+
+static void trouble(struct agent *a, const char *sentence)
+{
+	snprintf(a->trouble, sizeof(a->trouble), "%s", sentence);
+	a->refused = true;
+}
+
+static void unknown(struct agent *a)
+{
+	trouble(a, "the broker does not know this device any more; join again: end fzagent, remove its state directory, and ask for a new invitation");
+	log_error("%s", a->trouble);
+	give_up_state(a);
+	uplink_retry_in(a->uplink, 5000);
+}
+
+static void on_hello_ack(struct agent *a, const fz_HelloAck *ack)
+{
+	struct fz_error err = { 0 };
+
+	memcpy(a->broker_software, ack->software, sizeof(a->broker_software));
+	uplink_alive_every(a->uplink, ack->ping_ms);
+	if (ack->enrolled && ack->has_identity) {
+		if (a->join) {
+			/* an earlier try got through, and its answer did not: the device is known */
+			a->id.joined = true;
+			if (identity_save(&a->id, &err)) {
+				a->id.joined = false;
+				join_end(a, err.text);
+				return;
+			}
+		}
+		welcome(a, &ack->identity);
+		join_end(a, NULL);
+	} else if (a->join) {
+		send_enrol(a);
+	} else {
+		unknown(a);
+	}
+}
+
+static void on_enrol_ack(struct agent *a, const fz_EnrolAck *ack)
+{
+	struct fz_error err = { 0 };
+
+	if (!a->join || !ack->has_identity)
+		return;
+	a->id.joined = true;
+	if (identity_save(&a->id, &err)) {
+		a->id.joined = false;
+		join_end(a, err.text);
+		return;
+	}
+	welcome(a, &ack->identity);
+	join_end(a, NULL);
+}
+
+static void on_refused(struct agent *a, const fz_Refused *refused)
+{
+	trouble(a, refused->sentence);
+	if (a->join) {
+		join_end(a, refused->sentence);
+		return;
+	}
+	log_error("the broker refuses this device: %s", refused->sentence);
+	if (refused->code == fz_CODE_DISABLED || refused->code == fz_CODE_NOT_ENROLLED)
+		give_up_state(a);
+	uplink_retry_in(a->uplink, 5000);
+}
+
+/* --- state ----------------------------------------------------------------- */
+
+static void send_ack(struct agent *a, const fz_State *state, fz_Code code, const char *sentence)
+{
+	fz_Message *msg = message_new(fz_Message_ack_tag);
+
+	if (msg) {
+		msg->body.ack.instance = state->instance;
+		msg->body.ack.number = state->number;
+		msg->body.ack.code = code;
+		fz_string_set(msg->body.ack.sentence, sentence);
+	}
+	send_and_free(a, msg);
+}
+
+static void incoming_reset(struct agent *a)
+{
+	free(a->incoming.items);
+	desired_clear(&a->incoming.fresh);
+	memset(&a->incoming, 0, sizeof(a->incoming));
+}
+
+static int incoming_keep(struct agent *a, const fz_State *part, struct fz_error *err)
+{
+	size_t need = a->incoming.n + part->item_count;
+
+	if (need > ITEMS_MAX)
+		return fz_error_set(err, -E2BIG, "the broker's difference is too large; a snapshot is due");
+	if (need > a->incoming.room) {
+		size_t room = need < 16 ? 16 : need * 2;
+		fz_Item *items = realloc(a->incoming.items, room * sizeof(*items));
+
+		if (!items)
+			return fz_error_set(err, -ENOMEM, "out of memory for the broker's state");
+		a->incoming.items = items;
+		a->incoming.room = room;
+	}
+	if (part->item_count)
+		memcpy(a->incoming.items + a->incoming.n, part->item, part->item_count * sizeof(*part->item));
+	a->incoming.n = need;
+	return 0;
+}
+
+static int incoming_add(struct agent *a, const fz_State *part, struct fz_error *err)
+{
+	int ret = 0;
+
+	if (!a->incoming.collecting || a->incoming.number != part->number ||
+	    a->incoming.instance != part->instance) {
+		incoming_reset(a);
+		a->incoming.collecting = true;
+		a->incoming.instance = part->instance;
+		a->incoming.number = part->number;
+		a->incoming.snapshot = part->snapshot;
+		a->incoming.base = part->base;
+	}
+	for (size_t i = 0; i < part->item_count && !ret; i++)
+		ret = desired_check(&part->item[i], err);
+	if (!ret && !a->incoming.snapshot)
+		return incoming_keep(a, part, err);
+	for (size_t i = 0; i < part->item_count && !ret; i++)
+		ret = desired_put(&a->incoming.fresh, &part->item[i], err);
+	return ret;
+}
+
+static bool has_masquerade(const fz_Item *items, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (items[i].which_body == fz_Item_masquerade_tag)
+			return true;
+	}
+	return false;
+}
+
+/* Preshared keys that we made stay with their peers over a snapshot. */
+static void keep_preshared(struct desired *fresh, const struct desired *old)
+{
+	struct want_peer *peer;
+
+	for (peer = fresh->peers; peer; peer = peer->hh.next) {
+		const struct want_peer *before = desired_peer(old, peer->key);
+
+		if (before && before->has_preshared) {
+			memcpy(peer->preshared, before->preshared, FZ_KEY_LEN);
+			peer->has_preshared = true;
+		}
+	}
+}
+
+static int apply_snapshot(struct agent *a, struct fz_error *err)
+{
+	struct desired *fresh = &a->incoming.fresh;
+	int ret;
+
+	keep_preshared(fresh, &a->desired);
+	ret = kernel_apply_all(&a->kernel, fresh, err);
+	if (!ret && a->kernel.gateway)
+		ret = masquerade_apply(a->kernel.dev, fresh, err);
+	if (ret)
+		return ret;
+	desired_clear(&a->desired);
+	a->desired = *fresh;
+	memset(fresh, 0, sizeof(*fresh));
+	return 0;
+}
+
+static int apply_difference(struct agent *a, bool connect, struct fz_error *err)
+{
+	int ret = 0;
+
+	if (a->incoming.instance != a->desired.instance || a->incoming.base != a->desired.number)
+		return fz_error_set(err, -ESTALE, "a difference to state %llu came, but this device has %llu",
+				    (unsigned long long)a->incoming.base,
+				    (unsigned long long)a->desired.number);
+	for (size_t i = 0; i < a->incoming.n && !ret; i++)
+		ret = desired_put(&a->desired, &a->incoming.items[i], err);
+	if (!ret)
+		ret = kernel_apply_items(&a->kernel, &a->desired, a->incoming.items, a->incoming.n, connect, err);
+	if (!ret && a->kernel.gateway && has_masquerade(a->incoming.items, a->incoming.n))
+		ret = masquerade_apply(a->kernel.dev, &a->desired, err);
+	return ret;
+}
+
+static int apply(struct agent *a, const fz_State *state, bool connect, struct fz_error *err)
+{
+	int ret = incoming_add(a, state, err);
+
+	if (!ret && !state->last)
+		return 0;
+	if (!ret)
+		ret = a->incoming.snapshot ? apply_snapshot(a, err) : apply_difference(a, connect, err);
+	if (!ret) {
+		a->desired.instance = state->instance;
+		a->desired.number = state->number;
+		log_debug("state %llu is in force", (unsigned long long)state->number);
+	} else {
+		/* what is held is not known for sure: only a snapshot helps */
+		a->desired.instance = 0;
+		a->desired.number = 0;
+		log_error("the broker's state could not be applied: %s", err->text);
+	}
+	incoming_reset(a);
+	return ret ? ret : 1;
+}
+
+/**
+ * session_apply() - take a part of a state, apply the state when it is complete, and acknowledge it
+ * @a: the agent
+ * @state: the part
+ * @connect: start handshakes with the peers in it
+ * @err: why not; the broker is told, and sends a snapshot if it was a difference
+ *
+ * Return: 1 when the state is in force, 0 when parts are missing, or a negative errno.
+ */
+int session_apply(struct agent *a, const fz_State *state, bool connect, struct fz_error *err)
+{
+	int ret = apply(a, state, connect, err);
+
+	if (ret == 1)
+		send_ack(a, state, fz_CODE_NONE, "");
+	else if (ret < 0)
+		send_ack(a, state, state->snapshot ? fz_CODE_INTERNAL : fz_CODE_STALE, err->text);
+	return ret;
+}
+
+static void on_state(struct agent *a, const fz_State *state)
+{
+	struct fz_error err = { 0 };
+
+	session_apply(a, state, false, &err);
+}
+
+/* --- peers ----------------------------------------------------------------- */
+
+static bool seal(pb_byte_t *out, pb_size_t *size, const struct want_peer *peer, const uint8_t control_key[32])
+{
+	if (!peer || !peer->has_preshared)
+		return false;
+	if (crypto_box_seal(out, peer->preshared, FZ_KEY_LEN, control_key))
+		return false;
+	*size = crypto_box_SEALBYTES + FZ_KEY_LEN;
+	return true;
+}
+
+static void on_admit(struct agent *a, const fz_Admit *admit)
+{
+	fz_Message *msg = message_new(fz_Message_admitted_tag);
+	fz_Admitted *out = &msg->body.admitted;
+	struct fz_error err = { 0 };
+	struct want_peer *peer;
+	int ret;
+
+	if (!msg)
+		return;
+	out->id = admit->id;
+	ret = admit->has_state ? session_apply(a, &admit->state, admit->connect, &err) : 1;
+	if (ret == 0)
+		ret = fz_error_set(&err, -EINVAL, "the state of an admission came in parts");
+	if (ret < 0) {
+		out->code = ret == -ESTALE ? fz_CODE_STALE : fz_CODE_INTERNAL;
+		fz_string_set(out->sentence, err.text);
+	} else if (admit->want_psk) {
+		peer = admit->peer.size == FZ_KEY_LEN ? desired_peer(&a->desired, admit->peer.bytes) : NULL;
+		if (admit->control_key.size != 32 ||
+		    !seal(out->sealed_psk.bytes, &out->sealed_psk.size, peer, admit->control_key.bytes)) {
+			out->code = fz_CODE_INTERNAL;
+			fz_string_set(out->sentence, "the preshared key could not be sealed");
+		}
+	}
+	out->candidate_count = (pb_size_t)paths_candidates(a->paths, out->candidate,
+							   sizeof(out->candidate) / sizeof(*out->candidate));
+	if (ret == 1)
+		log_info("admitted %s", admit->client);
+	send_and_free(a, msg);
+}
+
+static void on_revoke(struct agent *a, const fz_Revoke *revoke)
+{
+	if (*revoke->sentence)
+		log_info("withdrawn: %s", revoke->sentence);
+	if (revoke->has_state)
+		on_state(a, &revoke->state);
+}
+
+static void on_candidates(struct agent *a, const fz_Candidates *c)
+{
+	struct fz_candidate *list = NULL;
+	struct fz_error err = { 0 };
+	struct want_peer *peer;
+	size_t n;
+
+	peer = c->peer.size == FZ_KEY_LEN ? desired_peer(&a->desired, c->peer.bytes) : NULL;
+	if (!peer)
+		return;
+	if (!desired_candidates(&list, &n, c->candidate, c->candidate_count) &&
+	    kernel_peer_candidates(&a->kernel, peer, list, n, c->connect, &err))
+		log_warning("new candidates of a peer could not be set: %s", err.text);
+	free(list);
+}
+
+static void send_peer_key(struct agent *a, const struct want_peer *peer, const uint8_t control_key[32])
+{
+	fz_Message *msg = message_new(fz_Message_peer_key_tag);
+	fz_PeerKey *out = &msg->body.peer_key;
+
+	if (!msg)
+		return;
+	fz_bytes_set(out->peer, peer->key, FZ_KEY_LEN);
+	if (seal(out->sealed_psk.bytes, &out->sealed_psk.size, peer, control_key))
+		uplink_send(a->uplink, msg);
+	sodium_memzero(msg, sizeof(*msg));
+	free(msg);
+}
+
+/* A gateway made a key outside of an admission (it lost the old one): its client must get it. */
+static void on_key_made(void *arg, const struct want_peer *peer)
+{
+	struct agent *a = arg;
+
+	if (peer->has_control_key)
+		send_peer_key(a, peer, peer->control_key);
+}
+
+static void on_key_missing(void *arg, const struct want_peer *peer)
+{
+	struct agent *a = arg;
+	fz_Message *msg = message_new(fz_Message_peer_key_tag);
+
+	if (msg) {
+		fz_bytes_set(msg->body.peer_key.peer, peer->key, FZ_KEY_LEN);
+		msg->body.peer_key.want = true;
+	}
+	send_and_free(a, msg);
+}
+
+static void on_peer_key(struct agent *a, const fz_PeerKey *key)
+{
+	struct fz_error err = { 0 };
+	struct want_peer *peer;
+
+	peer = key->peer.size == FZ_KEY_LEN ? desired_peer(&a->desired, key->peer.bytes) : NULL;
+	if (!peer)
+		return;
+	if (key->want && a->kernel.gateway) {
+		if (key->control_key.size == 32)
+			send_peer_key(a, peer, key->control_key.bytes);
+		return;
+	}
+	if (!a->kernel.gateway && key->sealed_psk.size &&
+	    kernel_peer_key(&a->kernel, peer->key, key->sealed_psk.bytes, key->sealed_psk.size, &err))
+		log_warning("a peer's preshared key could not be set: %s", err.text);
+}
+
+/* --- the channel ----------------------------------------------------------- */
+
+static void on_open(void *arg)
+{
+	struct agent *a = arg;
+	fz_Message *msg = message_new(fz_Message_hello_tag);
+	fz_Hello *hello = &msg->body.hello;
+
+	if (!msg)
+		return;
+	hello->major = FZ_CONTROL_MAJOR;
+	hello->minor = FZ_CONTROL_MINOR;
+	fz_string_set(hello->software, SOFTWARE);
+	hello->instance = a->desired.instance;
+	hello->number = a->desired.number;
+	fz_bytes_set(hello->tunnel_key, a->kernel.public_key, FZ_KEY_LEN);
+	if (gethostname(hello->host, sizeof(hello->host) - 1))
+		*hello->host = '\0';
+	hello->candidate_count = (pb_size_t)paths_candidates(a->paths, hello->candidate,
+							     sizeof(hello->candidate) / sizeof(*hello->candidate));
+	send_and_free(a, msg);
+}
+
+static void on_ping(struct agent *a, const fz_Ping *ping)
+{
+	fz_Message *msg = message_new(fz_Message_pong_tag);
+
+	if (msg)
+		msg->body.pong.number = ping->number;
+	send_and_free(a, msg);
+}
+
+static void on_message(void *arg, const fz_Message *msg)
+{
+	struct agent *a = arg;
+
+	switch (msg->which_body) {
+	case fz_Message_hello_ack_tag:
+		on_hello_ack(a, &msg->body.hello_ack);
+		break;
+	case fz_Message_enrol_ack_tag:
+		on_enrol_ack(a, &msg->body.enrol_ack);
+		break;
+	case fz_Message_refused_tag:
+		on_refused(a, &msg->body.refused);
+		break;
+	case fz_Message_ping_tag:
+		on_ping(a, &msg->body.ping);
+		break;
+	case fz_Message_goodbye_tag:
+		log_info("the broker says goodbye: %s", msg->body.goodbye.sentence);
+		uplink_retry_in(a->uplink, msg->body.goodbye.retry_ms);
+		break;
+	case fz_Message_error_tag:
+		log_warning("the broker could not handle a message: %s", msg->body.error.sentence);
+		break;
+	default:
+		break;
+	}
+	if (!a->online)
+		return;
+	switch (msg->which_body) {
+	case fz_Message_state_tag:
+		on_state(a, &msg->body.state);
+		break;
+	case fz_Message_access_answer_tag:
+		access_answer(a->access, &msg->body.access_answer);
+		break;
+	case fz_Message_admit_tag:
+		on_admit(a, &msg->body.admit);
+		break;
+	case fz_Message_revoke_tag:
+		on_revoke(a, &msg->body.revoke);
+		break;
+	case fz_Message_candidates_tag:
+		on_candidates(a, &msg->body.candidates);
+		break;
+	case fz_Message_peer_key_tag:
+		on_peer_key(a, &msg->body.peer_key);
+		break;
+	case fz_Message_why_answer_tag:
+		local_why(a->local, &msg->body.why_answer);
+		break;
+	case fz_Message_report_ack_tag:
+		reports_ack(a->reports, &msg->body.report_ack);
+		break;
+	default:
+		break;
+	}
+}
+
+static void on_closed(void *arg, enum fz_channel_refusal refusal, const char *sentence)
+{
+	struct agent *a = arg;
+	bool was = a->online;
+
+	a->online = false;
+	incoming_reset(a);
+	if (!a->refused)
+		snprintf(a->trouble, sizeof(a->trouble), "%s", sentence);
+	a->refused = false;
+	if (was)
+		log_warning("the connection to the broker is lost: %s", sentence);
+	else
+		log_debug("no connection to the broker: %s", sentence);
+	if (a->join && refusal == FZ_REFUSAL_KEY)
+		join_end(a, sentence);
+	access_offline(a->access);
+	local_offline(a->local);
+}
+
+static const struct uplink_calls calls = {
+	.open = on_open,
+	.message = on_message,
+	.closed = on_closed,
+};
+
+/**
+ * session_start() - get ready, and connect if this device has joined
+ * @a: the agent
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int session_start(struct agent *a)
+{
+	a->kernel.control_private = a->id.control_private;
+	a->kernel.control_public = a->id.control_public;
+	a->kernel.key_made = on_key_made;
+	a->kernel.key_missing = on_key_missing;
+	a->kernel.arg = a;
+	a->uplink = uplink_new(a->loop, &a->id, &calls, a);
+	if (!a->uplink)
+		return -ENOMEM;
+	if (a->id.joined)
+		uplink_start(a->uplink);
+	else
+		log_info("this device has not joined a broker yet: fzctl join INVITATION");
+	return 0;
+}
+
+/**
+ * session_stop() - say goodbye and let the broker go
+ * @a: the agent
+ */
+void session_stop(struct agent *a)
+{
+	fz_Message *msg = message_new(fz_Message_goodbye_tag);
+
+	if (a->join)
+		join_end(a, "the agent ends");
+	if (a->uplink && msg && a->online) {
+		msg->body.goodbye.code = fz_CODE_SHUTDOWN;
+		fz_string_set(msg->body.goodbye.sentence, "the agent ends");
+		uplink_send(a->uplink, msg);
+	}
+	free(msg);
+	a->online = false;	/* nobody sends any more */
+	uplink_free(a->uplink);
+	a->uplink = NULL;
+	incoming_reset(a);
+	desired_clear(&a->desired);
+}
