@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the files of signalling share. One thread; nothing here is locked. */
+#ifndef BROKER_SIGNAL_INTERNAL_H
+#define BROKER_SIGNAL_INTERNAL_H
+
+#include <uthash.h>
+#include <utlist.h>
+
+#include "decision.h"
+#include "signal.h"
+#include "state.h"
+
+#define SOFTWARE		"fzbroker " FZ_VERSION
+#define CANDIDATES_MAX		16
+#define SEALED_MAX		80
+/* Messages an agent may send, and requests it may make, in a row and every second. A gateway answers for many. */
+#define MESSAGES_BURST		1000
+#define MESSAGES_RATE		500
+#define GATEWAY_BURST		100000
+#define GATEWAY_RATE		50000
+#define REQUESTS_BURST		200
+#define REQUESTS_RATE		50
+/* Changes of a tunnel key, each of which is told to everybody whom it concerns. */
+#define KEYS_BURST		5
+#define KEYS_RATE		1
+/* Reports of a client, each a transaction. A ring of an agent's is not more than the burst. */
+#define REPORTS_BURST		400
+#define REPORTS_RATE		20
+/* Alike refusals are written to the audit log once in this time. */
+#define REFUSALS_KEPT		16
+#define REFUSAL_AGAIN_MS	10000
+
+/* So many at once, and so many more each second. */
+struct bucket {
+	uint64_t at;
+	uint32_t left;
+};
+
+enum session_step {
+	SESSION_HELLO,		/* authenticated, nothing said yet */
+	SESSION_ENROL,		/* not known; may present an invitation */
+	SESSION_RIVAL,		/* another link of the same device is being asked whether it lives */
+	SESSION_READY,
+};
+
+/**
+ * struct session - one authenticated link; changed by session_enter() alone
+ * @hello: what it said, kept until it is ready
+ * @opened, @heard, @pinged: when, monotonic ms
+ * @broken: it takes no more, and is closed by the next tick
+ * @list: all of them
+ */
+struct session {
+	enum session_step step;
+	void *link;
+	struct agent *agent;
+	fz_Hello *hello;
+	uint8_t key[MODEL_KEY_LEN];
+	char address[64];
+	uint64_t opened, heard, pinged, ping;
+	bool broken;
+	struct bucket messages;
+	struct session *prev, *next;
+};
+
+/* A preshared key that a gateway sealed for a client, kept by the client's agent. */
+struct sealed {
+	int64_t gateway_id;
+	uint8_t bytes[SEALED_MAX];
+	size_t len;
+	struct sealed *next;
+};
+
+struct refusal_kept {
+	uint64_t hash;
+	uint64_t at;
+};
+
+/**
+ * struct agent - a device
+ * @session: its link while it is ready, else NULL
+ * @rival: a second one that waits for @session to be found dead
+ * @known: @sent is what it has, as far as we were told
+ * @stale: something has changed since @sent was built
+ * @number, @acked: of its desired state
+ * @as_client, @as_gateway: its leases
+ * @moved_at: when its candidates or its tunnel key became others, monotonic; 0: not
+ * @since_ms: came or went, wall clock; 0: never seen
+ * @note: why something is taken away, for the next message
+ * @dirty: something of it changed, and it stands in the list of those to be told
+ */
+struct agent {
+	int64_t id;
+	struct session *session;
+	struct session *rival;
+	bool known, stale;
+	struct state sent;
+	uint64_t number, acked;
+	fz_Candidate candidates[CANDIDATES_MAX];
+	pb_size_t n_candidates;
+	uint64_t moved_at;
+	struct grant *as_client, *as_gateway;
+	size_t n_as_gateway;
+	struct sealed *sealed;
+	struct bucket requests, keys, reports;
+	struct refusal_kept refusals[REFUSALS_KEPT];
+	int64_t since_ms;
+	uint64_t online_at;
+	char address[64];
+	char version[64];
+	struct {
+		char sentence[256];
+		uint8_t tag[MODEL_TAG_LEN];
+		char policy[NAME_LEN_MAX + 1];
+		bool set;
+	} note;
+	bool dirty;
+	struct agent *dirty_next;
+	struct agent *prev, *next;	/* gateways that are ready */
+	UT_hash_handle hh;
+};
+
+/**
+ * struct grant - a lease in force
+ * @admitted: the gateway has it; before that the client does not hear of it
+ * @stored: it is on disk, not only in a transaction that is open
+ * @made_at: when it was granted, monotonic; 0: before the broker was started
+ * @renew_ms: when to renew it, wall clock
+ */
+struct grant {
+	struct lease lease;
+	struct agent *client, *gateway;
+	bool admitted, stored;
+	uint64_t made_at;
+	int64_t renew_ms;
+	struct grant *prev, *next;
+	struct grant *client_prev, *client_next;
+	struct grant *gateway_prev, *gateway_next;
+};
+
+/* A request that came and waits for the next tick, which decides all that there are in one transaction. */
+struct asked {
+	struct agent *client;
+	fz_AccessRequest request;
+	struct asked *prev, *next;
+};
+
+/**
+ * struct access - a request that waits for a gateway
+ * @request_id: the client's
+ * @admit_id: ours, towards the gateway
+ * @before: the lease that the grant had before
+ * @fresh: the grant did not exist before, and goes when the gateway does not admit it
+ * @stored: the lease is on disk
+ * @told: the gateway was told, which is not before
+ */
+struct access {
+	uint64_t request_id;
+	uint64_t admit_id;
+	struct agent *client, *gateway;
+	struct grant *grant;
+	struct lease before;
+	bool fresh, stored, told;
+	uint64_t deadline;
+	char text[256];
+	struct access *prev, *next;
+};
+
+/**
+ * struct signal - all of it
+ * @due: nothing is to be done by time before this, monotonic ms
+ * @window_ms: when some policy's window begins or ends, wall clock
+ * @out: State messages are built here, by agent_sync() alone
+ * @msg: all other messages
+ */
+struct signal {
+	struct store *store;
+	struct signal_config config;
+	const struct signal_calls *calls;
+	void *arg;
+	uint64_t instance;
+	uint64_t last_id;
+	uint64_t due;
+	int64_t window_ms;
+	struct session *sessions;
+	struct agent *agents;
+	struct agent *gateways;
+	struct grant *grants;
+	struct asked *asked;
+	struct access *accesses;
+	struct agent *dirty;
+	bool changing;
+	fz_Message *out;
+	fz_Message *msg;
+	fz_Item item;
+};
+
+/* signal.c */
+fz_Message *message_new(struct signal *sig, pb_size_t which);
+bool bucket_take(struct bucket *bucket, uint64_t now, uint32_t burst, uint32_t rate);
+void signal_wake(struct signal *sig, uint64_t at);
+void signal_wake_clock(struct signal *sig, int64_t at_ms);
+bool key_matches(const pb_byte_t *bytes, pb_size_t size, const uint8_t key[MODEL_KEY_LEN]);
+
+/* signal_session.c */
+bool session_send(struct signal *sig, struct session *session, const fz_Message *msg);
+void session_close(struct signal *sig, struct session *session);
+void session_refuse(struct signal *sig, struct session *session, fz_Code code, const char *sentence);
+void session_error(struct signal *sig, struct session *session, fz_Code code, uint64_t id, const char *sentence);
+void session_hello(struct signal *sig, struct session *session, const fz_Hello *hello);
+void session_enrol(struct signal *sig, struct session *session, const fz_Enrol *enrol);
+bool session_tunnel_key(struct signal *sig, struct session *session, const pb_byte_t *key, pb_size_t size);
+void session_rival_refuse(struct signal *sig, struct agent *agent);
+void sessions_judge(struct signal *sig);
+void sessions_tick(struct signal *sig);
+
+/* signal_agent.c */
+struct agent *agent_find(const struct signal *sig, int64_t id);
+struct agent *agent_get(struct signal *sig, int64_t id);
+void agent_forget(struct signal *sig, struct agent *agent);
+void agent_free(struct signal *sig, struct agent *agent);
+void agent_candidates(struct signal *sig, struct agent *agent, const fz_Candidate *list, pb_size_t n, bool relay);
+void agent_seal(struct agent *client, int64_t gateway_id, const uint8_t *bytes, size_t len);
+void agent_peer_key(struct signal *sig, struct agent *agent, const fz_PeerKey *key);
+void prefix_fill(fz_Prefix *out, const struct prefix *prefix);
+void identity_fill(const struct signal *sig, const struct device *device, fz_Identity *out);
+
+/* signal_build.c */
+bool agent_build(struct signal *sig, struct state *state, const struct agent *agent);
+
+/* signal_sync.c */
+bool agent_sync(struct signal *sig, struct agent *agent, fz_Message *wrap, bool always);
+void agent_mark(struct signal *sig, struct agent *agent);
+void agents_sync_marked(struct signal *sig);
+
+/* signal_grant.c */
+int grants_load(struct signal *sig, struct fault *fault);
+struct grant *grant_find(const struct agent *client, int64_t gateway_id, int64_t resource_id);
+struct grant *grant_add(struct signal *sig, const struct lease *lease, bool admitted);
+void grant_set(struct signal *sig, struct grant *grant, const struct lease *lease);
+void grant_drop(struct signal *sig, struct grant *grant);
+void grants_judge(struct signal *sig);
+void grants_tick(struct signal *sig);
+
+/* signal_access.c */
+void access_admitted(struct signal *sig, struct session *session, const fz_Admitted *admitted);
+void access_refuse(struct signal *sig, struct agent *client, uint64_t id, fz_Code code,
+		   const struct decision *decision, const char *sentence);
+void access_free(struct signal *sig, struct access *access);
+void access_gateway_gone(struct signal *sig, struct agent *gateway);
+void access_client_gone(struct signal *sig, struct agent *client);
+void access_grant_gone(struct signal *sig, struct grant *grant);
+void access_tick(struct signal *sig);
+
+/* signal_decide.c */
+bool tuple_from_message(struct tuple *out, const fz_Tuple *in);
+void asked_free(struct signal *sig, struct asked *asked);
+void access_request(struct signal *sig, struct session *session, const fz_AccessRequest *request);
+void access_decide(struct signal *sig);
+
+/* signal_answer.c */
+void answer_why(struct signal *sig, struct session *session, const fz_Why *why);
+void answer_status(struct signal *sig, struct session *session, const fz_StatusRequest *request);
+void answer_denials(struct signal *sig, struct session *session, const fz_DenialReport *report);
+void answer_flows(struct signal *sig, struct session *session, const fz_FlowReport *report);
+
+static inline const struct directory *signal_directory(const struct signal *sig)
+{
+	return sig->calls->directory(sig->arg);
+}
+
+static inline uint64_t signal_now(const struct signal *sig)
+{
+	return sig->calls->now(sig->arg);
+}
+
+static inline int64_t signal_clock(const struct signal *sig)
+{
+	return sig->calls->clock(sig->arg);
+}
+
+static inline bool agent_ready(const struct agent *agent)
+{
+	return agent && agent->session;
+}
+
+#endif
