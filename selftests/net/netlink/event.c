@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Roles, verdicts, sideband, groups. */
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "message.h"
+
+static struct message *with_device(enum fz_cmd cmd)
+{
+	struct message *m = request(cmd);
+
+	put_string(m, FZ_SIDEBAND_A_IFNAME, DEV);
+	return m;
+}
+
+static struct answer take_roles(struct mnl_socket *sock, uint32_t roles)
+{
+	struct message *m = with_device(FZ_CMD_REGISTER);
+
+	put_u32(m, FZ_SIDEBAND_A_ROLES, roles);
+	return do_request(sock, m);
+}
+
+static bool roles(struct mnl_socket *sock)
+{
+	static const char taken[] = "another process has this role on the device";
+	struct mnl_socket *other = sock_open();
+
+	EXPECT_REFUSED(do_request(sock, with_device(FZ_CMD_REGISTER)), EINVAL,
+		       "register needs roles; 0 gives all back");
+	EXPECT_OK(take_roles(sock, FZ_ROLE_REQUESTS));
+	EXPECT_OK(take_roles(sock, FZ_ROLE_REQUESTS));
+	EXPECT_REFUSED(take_roles(other, FZ_ROLE_REQUESTS), EBUSY, taken);
+	/* All or none: the free role is not given when the other is taken. */
+	EXPECT_REFUSED(take_roles(other, FZ_ROLE_REQUESTS | FZ_ROLE_SIDEBAND), EBUSY, taken);
+	EXPECT_OK(take_roles(sock, FZ_ROLE_REQUESTS | FZ_ROLE_SIDEBAND));
+	EXPECT_OK(take_roles(sock, FZ_ROLE_SIDEBAND));
+	EXPECT_OK(take_roles(other, FZ_ROLE_REQUESTS));
+	EXPECT_REFUSED(take_roles(other, FZ_ROLE_SIDEBAND), EBUSY, taken);
+	mnl_socket_close(other);
+	EXPECT_OK(take_roles(sock, FZ_ROLE_REQUESTS | FZ_ROLE_SIDEBAND));
+	EXPECT_OK(take_roles(sock, 0));
+	return true;
+}
+
+static struct message *verdict(int value)
+{
+	struct message *m = with_device(FZ_CMD_VERDICT);
+
+	put_u64(m, FZ_DECISION_A_ID, 12345);
+	put_u8(m, FZ_DECISION_A_VERDICT, value);
+	return m;
+}
+
+static bool wrong_verdicts(struct mnl_socket *sock)
+{
+	struct message *m = with_device(FZ_CMD_VERDICT);
+	struct answer answer;
+	struct nlattr *grant;
+
+	EXPECT_REFUSED(do_request(sock, m), EINVAL,
+		       "a verdict needs the request's number and a verdict");
+	EXPECT_REFUSED(do_request(sock, verdict(FZ_VERDICT_ASK)), EINVAL,
+		       "a verdict is pass or refuse");
+	m = verdict(FZ_VERDICT_PASS);
+	put_u32(m, FZ_DECISION_A_TTL_MS, 1000);
+	EXPECT_REFUSED(do_request(sock, m), EINVAL,
+		       "this goes with a refusal alone; a grant has its own");
+	m = verdict(FZ_VERDICT_REFUSE);
+	grant = nest(m, FZ_DECISION_A_GRANT);
+	put_string(m, FZ_GRANT_A_RESOURCE, "web");
+	end(m, grant);
+	EXPECT_REFUSED(do_request(sock, m), EINVAL, "a refusal brings no grant");
+	answer = do_request(sock, verdict(FZ_VERDICT_REFUSE));
+	EXPECT(answer.error == ENOENT && *answer.sentence);
+	return true;
+}
+
+static uint16_t bound(int fd)
+{
+	struct sockaddr_in addr = { .sin_family = AF_INET };
+	socklen_t len = sizeof(addr);
+
+	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (bind(fd, (void *)&addr, sizeof(addr)) || getsockname(fd, (void *)&addr, &len))
+		return 0;
+	return ntohs(addr.sin_port);
+}
+
+static struct message *datagram(uint16_t port, const void *data, size_t len)
+{
+	struct message *m = with_device(FZ_CMD_SEND_SIDEBAND);
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(port) };
+
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	put_bytes(m, FZ_SIDEBAND_A_ENDPOINT, &to, sizeof(to));
+	put_bytes(m, FZ_SIDEBAND_A_DATA, data, len);
+	return m;
+}
+
+/**
+ * struct heard - a sideband event
+ * @data: the datagram
+ * @port: where it came from
+ */
+struct heard {
+	char data[64];
+	uint16_t port;
+};
+
+static void hear(const struct nlmsghdr *nlh, void *arg)
+{
+	struct heard *heard = arg;
+	const struct sockaddr_in *from;
+	const struct nlattr *attr;
+
+	mnl_attr_for_each(attr, nlh, 4) {
+		if (mnl_attr_get_type(attr) == FZ_SIDEBAND_A_ENDPOINT) {
+			from = mnl_attr_get_payload(attr);
+			heard->port = ntohs(from->sin_port);
+		} else if (mnl_attr_get_type(attr) == FZ_SIDEBAND_A_DATA) {
+			memcpy(heard->data, mnl_attr_get_payload(attr),
+			       mnl_attr_get_payload_len(attr));
+		}
+	}
+}
+
+static uint64_t dropped;
+
+static void read_dropped(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct nlattr *attr;
+
+	(void)arg;
+	mnl_attr_for_each(attr, nlh, 4) {
+		if (mnl_attr_get_type(attr) == FZ_STATS_A_SIDEBAND_DROPPED)
+			dropped = mnl_attr_get_u64(attr);
+	}
+}
+
+static bool sideband(struct mnl_socket *sock)
+{
+	static const char stun[] = "\x00\x01\x00\x00\x21\x12\xa4\x42";
+	static const char tunnel[] = "\x04\x00\x00\x00mine";
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(7002) };
+	struct mnl_socket *own = sock_open();
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	struct heard heard = {};
+	struct sockaddr_in from;
+	socklen_t len = sizeof(from);
+	uint16_t port = bound(fd);
+	struct message *m = request(FZ_CMD_SET_DEVICE);
+	char big[1600] = {};
+
+	put_string(m, FZ_DEVICE_A_IFNAME, DEV);
+	put_u16(m, FZ_DEVICE_A_LISTEN_PORT, 7002);
+	EXPECT_OK(do_request(sock, m));
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+
+	EXPECT_REFUSED(do_request(sock, with_device(FZ_CMD_SEND_SIDEBAND)), EINVAL,
+		       "send-sideband needs an endpoint and data");
+	EXPECT_REFUSED(do_request(sock, datagram(port, tunnel, sizeof(tunnel))), EINVAL,
+		       "this would be taken for a message of the tunnel");
+	EXPECT_REFUSED(do_request(sock, datagram(0, stun, sizeof(stun))), EINVAL,
+		       "a datagram goes to one host's address and a port");
+	EXPECT(do_request(sock, datagram(port, big, sizeof(big))).error == ERANGE);
+	EXPECT_OK(do_request(sock, datagram(port, stun, sizeof(stun))));
+	EXPECT(poll(&pfd, 1, 5000) == 1);
+	EXPECT(recvfrom(fd, heard.data, sizeof(heard.data), 0, (void *)&from, &len) ==
+	       sizeof(stun));
+	EXPECT(ntohs(from.sin_port) == 7002 && !memcmp(heard.data, stun, sizeof(stun)));
+
+	EXPECT_OK(take_roles(own, FZ_ROLE_SIDEBAND));
+	/* Too long for the sideband: counted, not delivered. */
+	EXPECT(sendto(fd, big, sizeof(big), 0, (void *)&to, sizeof(to)) == sizeof(big));
+	EXPECT(sendto(fd, stun, sizeof(stun), 0, (void *)&to, sizeof(to)) == sizeof(stun));
+	memset(&heard, 0, sizeof(heard));
+	EXPECT(read_event(own, FZ_CMD_SIDEBAND, hear, &heard));
+	EXPECT(heard.port == port && !memcmp(heard.data, stun, sizeof(stun)));
+	m = request(FZ_CMD_GET_STATS);
+	put_string(m, FZ_STATS_A_IFNAME, DEV);
+	send_request(sock, m, NLM_F_ACK);
+	EXPECT_OK(read_answer(sock, read_dropped, NULL));
+	EXPECT(dropped == 1);
+	mnl_socket_close(own);
+	close(fd);
+	return true;
+}
+
+/**
+ * struct change - a policy event
+ * @event: what changed
+ * @objects: grants or resources in it
+ * @mode: the new mode, -1 if there is none
+ */
+struct change {
+	int event;
+	unsigned int objects;
+	int mode;
+};
+
+static void read_change(const struct nlmsghdr *nlh, void *arg)
+{
+	struct change *change = arg;
+	const struct nlattr *attr;
+	const struct nlattr *inner;
+
+	*change = (struct change){ .event = -1, .mode = -1 };
+	mnl_attr_for_each(attr, nlh, 4) {
+		switch (mnl_attr_get_type(attr)) {
+		case FZ_POLICY_A_EVENT:
+			change->event = mnl_attr_get_u8(attr);
+			break;
+		case FZ_POLICY_A_RESOURCE:
+		case FZ_POLICY_A_GRANT:
+			change->objects++;
+			break;
+		case FZ_POLICY_A_MODE:
+			mnl_attr_for_each_nested(inner, attr) {
+				if (mnl_attr_get_type(inner) == FZ_MODE_A_MODE)
+					change->mode = mnl_attr_get_u8(inner);
+			}
+			break;
+		}
+	}
+}
+
+static bool policy_group(struct mnl_socket *sock)
+{
+	static const uint8_t addr[4] = { 10 };
+	struct mnl_socket *own = sock_open();
+	struct change change;
+	struct message *m;
+	struct nlattr *outer;
+	struct nlattr *inner;
+
+	sock_join(own, FZ_MCGRP_POLICY);
+	m = request(FZ_CMD_NEW_RESOURCE);
+	put_string(m, FZ_POLICY_A_IFNAME, DEV);
+	for (int i = 0; i < 2; i++) {
+		outer = nest(m, FZ_POLICY_A_RESOURCE);
+		put_string(m, FZ_RESOURCE_A_NAME, i ? "web" : "mail");
+		inner = nest(m, FZ_RESOURCE_A_PREFIX);
+		put_bytes(m, FZ_PREFIX_A_ADDR, addr, sizeof(addr));
+		put_u8(m, FZ_PREFIX_A_LEN, 8);
+		end(m, inner);
+		end(m, outer);
+	}
+	EXPECT_OK(do_request(sock, m));
+	EXPECT(read_event(own, FZ_CMD_POLICY_EVENT, read_change, &change));
+	EXPECT(change.event == FZ_POLICY_EVENT_RESOURCE_NEW && change.objects == 2);
+
+	m = request(FZ_CMD_NEW_GRANT);
+	put_string(m, FZ_POLICY_A_IFNAME, DEV);
+	outer = nest(m, FZ_POLICY_A_GRANT);
+	put_string(m, FZ_GRANT_A_RESOURCE, "web");
+	end(m, outer);
+	EXPECT_OK(do_request(sock, m));
+	EXPECT(read_event(own, FZ_CMD_POLICY_EVENT, read_change, &change));
+	EXPECT(change.event == FZ_POLICY_EVENT_GRANT_NEW && change.objects == 1);
+
+	m = request(FZ_CMD_SET_DEVICE);
+	put_string(m, FZ_DEVICE_A_IFNAME, DEV);
+	outer = nest(m, FZ_DEVICE_A_MODE);
+	put_u8(m, FZ_MODE_A_DIRECTION, FZ_DIR_IN);
+	put_u8(m, FZ_MODE_A_MODE, FZ_MODE_OBSERVE);
+	end(m, outer);
+	EXPECT_OK(do_request(sock, m));
+	EXPECT(read_event(own, FZ_CMD_POLICY_EVENT, read_change, &change));
+	EXPECT(change.event == FZ_POLICY_EVENT_MODE && change.mode == FZ_MODE_OBSERVE);
+	mnl_socket_close(own);
+	return true;
+}
+
+/* More events than the rate lets through: those sent and those reported as suppressed are all. */
+static void add_up(const struct nlmsghdr *nlh, void *arg)
+{
+	unsigned int *sum = arg;
+	const struct nlattr *attr;
+	bool event = false;
+
+	mnl_attr_for_each(attr, nlh, 4) {
+		if (mnl_attr_get_type(attr) == FZ_POLICY_A_SUPPRESSED)
+			*sum += mnl_attr_get_u64(attr);
+		event |= mnl_attr_get_type(attr) == FZ_POLICY_A_EVENT;
+	}
+	*sum += event;
+}
+
+static bool suppressed_events(struct mnl_socket *sock)
+{
+	const unsigned int all = 8192;
+	struct mnl_socket *own = sock_open();
+	int size = 64 << 20;
+	unsigned int sum = 0;
+
+	sock_join(own, FZ_MCGRP_POLICY);
+	EXPECT(!setsockopt(mnl_socket_get_fd(own), SOL_SOCKET, SO_RCVBUFFORCE, &size,
+			   sizeof(size)));
+	for (unsigned int i = 0; i < all; i++) {
+		struct message *m = request(FZ_CMD_SET_DEVICE);
+		struct nlattr *mode;
+
+		put_string(m, FZ_DEVICE_A_IFNAME, DEV);
+		mode = nest(m, FZ_DEVICE_A_MODE);
+		put_u8(m, FZ_MODE_A_DIRECTION, FZ_DIR_IN);
+		put_u8(m, FZ_MODE_A_MODE, i % 2 ? FZ_MODE_OPEN : FZ_MODE_ENFORCE);
+		end(m, mode);
+		EXPECT_OK(do_request(sock, m));
+	}
+	while (sum < all)
+		EXPECT(read_event(own, FZ_CMD_POLICY_EVENT, add_up, &sum));
+	EXPECT(sum == all);
+	mnl_socket_close(own);
+	return true;
+}
+
+const struct test event_tests[] = {
+	{ "a role is one process'", roles },
+	{ "wrong verdicts are refused", wrong_verdicts },
+	{ "sideband goes out and comes in, bounded", sideband },
+	{ "changes of policy are told", policy_group },
+	{ "suppressed events are counted and told", suppressed_events },
+	{}
+};

@@ -1,0 +1,344 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The tunnel: sessions of fz with fz and, where the kernel has it, with the in-tree WireGuard in
+# either role, over IPv4 and IPv6.
+#
+#	        left                                        right
+#	  tun 192.168.7.1/24 ------------------------ 192.168.7.2/24 tun
+#	      fd07::1/64                              fd07::2/64
+#	  eth 192.0.2.1/24 --------- veth ----------- 192.0.2.2/24 eth
+#	      192.0.2.3/24 (roaming)                  2001:db8::2/64
+#	      2001:db8::1/64
+#
+# The initiator is left: only left knows where the other end is.
+
+# shellcheck source=lib.sh disable=SC2317
+. "$(dirname "$0")/lib.sh"
+need_module
+default_mode open
+
+KEY_LEFT=$(fzctl genkey) || skip_all "no fzctl"
+KEY_RIGHT=$(fzctl genkey)
+PSK=$(fzctl genpsk)
+PUB_LEFT=$(echo "$KEY_LEFT" | fzctl pubkey)
+PUB_RIGHT=$(echo "$KEY_RIGHT" | fzctl pubkey)
+echo "$KEY_LEFT" >"$WORK/left.key"
+echo "$KEY_RIGHT" >"$WORK/right.key"
+echo "$PSK" >"$WORK/psk"
+
+host left right
+cable left eth 192.0.2.1/24 2001:db8::1/64 right eth 192.0.2.2/24 2001:db8::2/64
+# Roaming takes the first away; the other must not go with it.
+on left sysctl -qw net.ipv4.conf.eth.promote_secondaries=1
+umask 077
+
+# tunnel LEFT-KIND RIGHT-KIND ENDPOINT: both ends, up
+tunnel()
+{
+	KIND_LEFT=$1 KIND_RIGHT=$2
+	cmd_mayfail on left ip link del tun
+	cmd_mayfail on right ip link del tun
+	cmd_ok on left ip -4 addr flush dev eth
+	cmd_ok on left ip addr add 192.0.2.1/24 dev eth
+	cmd_ok on left ip addr add 192.0.2.3/24 dev eth
+	cmd_ok on left ip link add tun type "$1"
+	cmd_ok on right ip link add tun type "$2"
+	cmd_ok on left "$(ctl "$1")" set tun private-key "$WORK/left.key" listen-port 1001 \
+		peer "$PUB_RIGHT" preshared-key "$WORK/psk" endpoint "$3" \
+		allowed-ips 192.168.7.2/32,fd07::2/128
+	cmd_ok on right "$(ctl "$2")" set tun private-key "$WORK/right.key" listen-port 1002 \
+		peer "$PUB_LEFT" preshared-key "$WORK/psk" allowed-ips 192.168.7.1/32,fd07::1/128
+	cmd_ok on left ip addr add 192.168.7.1/24 dev tun
+	cmd_ok on left ip addr add fd07::1/64 dev tun
+	cmd_ok on right ip addr add 192.168.7.2/24 dev tun
+	cmd_ok on right ip addr add fd07::2/64 dev tun
+	cmd_ok on right ip link set tun up
+	cmd_ok on left ip link set tun up
+}
+
+left_ctl()
+{
+	on left "$(ctl "$KIND_LEFT")" "$@"
+}
+
+right_ctl()
+{
+	on right "$(ctl "$KIND_RIGHT")" "$@"
+}
+
+handshakes()
+{
+	left_ctl show tun latest-handshakes | cut -f2
+}
+
+received()
+{
+	"$1" show tun transfer | cut -f2
+}
+
+sent()
+{
+	"$1" show tun transfer | cut -f3
+}
+
+# stream FAMILY-ADDRESS [OPTION...]: TCP from left to right for a second
+stream()
+{
+	local address=$1 server
+
+	shift
+	on right iperf3 -s -1 -B "$address" >/dev/null 2>&1 &
+	server=$!
+	wait_for 10 listening "$address"
+	cmd_ok on left timeout 60 iperf3 -c "$address" -t 1 "$@"
+	wait "$server"
+}
+
+listening()
+{
+	on right ss -Htln "src [$1]:5201" | grep -q .
+}
+
+session()
+{
+	tunnel "$@"
+	cmd_ok on left ping -c 3 -i 0.2 -W 5 192.168.7.2
+	cmd_ok on left ping -c 3 -i 0.2 -W 5 fd07::2
+	[ "$(handshakes)" -gt 0 ] || fail "no handshake is reported"
+	stream 192.168.7.2
+	stream fd07::2 -R
+	# What one end counts as sent is what the other counts as received.
+	cmd_ok on right ping -c 1 -W 5 192.168.7.1
+	equal "$(received right_ctl)" "$(sent left_ctl)" "what right received"
+	equal "$(received left_ctl)" "$(sent right_ctl)" "what left received"
+}
+
+# The biggest packet goes through whole, a bigger one is refused before it is sent.
+mtu()
+{
+	tunnel fz "$1" 192.0.2.2:1002
+	cmd_ok on left ping -c 1 -W 5 -M "do" -s $((1420 - 28)) 192.168.7.2
+	cmd_fail on left ping -c 1 -W 1 -M "do" -s $((1420 - 27)) 192.168.7.2
+	cmd_ok on left ping -c 1 -W 5 -M "do" -s $((1420 - 48)) fd07::2
+	cmd_ok on left ip link set tun mtu 9000
+	cmd_ok on right ip link set tun mtu 9000
+	cmd_ok on left ping -c 1 -W 5 -M "do" -s $((9000 - 28)) 192.168.7.2
+}
+
+endpoint_is()
+{
+	right_ctl show tun endpoints | grep -qF "$1"
+}
+
+# Left's address changes; right follows the next authentic packet, and answers to it at once.
+roaming()
+{
+	tunnel fz "$1" 192.0.2.2:1002
+	cmd_ok on left ping -c 1 -W 5 192.168.7.2
+	cmd_ok endpoint_is 192.0.2.1:1001
+	cmd_ok left_ctl set tun listen-port 1003
+	cmd_ok on left ip addr del 192.0.2.1/24 dev eth
+	cmd_ok on left ping -c 1 -W 5 192.168.7.2
+	cmd_ok endpoint_is 192.0.2.3:1003
+	cmd_ok left_ctl set tun peer "$PUB_RIGHT" endpoint '[2001:db8::2]:1002'
+	cmd_ok on left ping -c 1 -W 5 192.168.7.2
+	cmd_ok endpoint_is '[2001:db8::1]:1003'
+	cmd_ok left_ctl set tun peer "$PUB_RIGHT" endpoint 192.0.2.2:1002
+	cmd_ok on right ping -c 1 -W 5 192.168.7.1
+}
+
+more_than()
+{
+	[ "$(received "$1")" -gt "$2" ]
+}
+
+# Right knows no endpoint and cannot send first; the keepalives of left tell it.
+keepalive()
+{
+	local before
+
+	tunnel "$1" "$2" 192.0.2.2:1002
+	cmd_ok left_ctl set tun peer "$PUB_RIGHT" persistent-keepalive 1
+	wait_for 10 endpoint_is 192.0.2.1:1001
+	cmd_ok on right ping -c 1 -W 5 192.168.7.1
+	before=$(received right_ctl)
+	wait_for 10 more_than right_ctl "$before"
+}
+
+# An initiation after the session's keys were lost at one end: by left, whose device was down.
+restart()
+{
+	tunnel "$1" "$2" 192.0.2.2:1002
+	cmd_ok on left ping -c 1 -W 5 192.168.7.2
+	cmd_ok on left ip link set tun down
+	cmd_ok on left ip link set tun up
+	cmd_ok on left ping -c 1 -W 5 192.168.7.2
+}
+
+# A new identity: no session of the old one is used, the new one needs no waiting.
+rekey()
+{
+	tunnel fz "$1" 192.0.2.2:1002
+	cmd_ok on left ping -c 1 -W 5 192.168.7.2
+	fzctl genkey >"$WORK/other.key"
+	cmd_ok right_ctl set tun peer "$PUB_LEFT" remove \
+		peer "$(fzctl pubkey <"$WORK/other.key")" preshared-key "$WORK/psk" \
+		allowed-ips 192.168.7.1/32,fd07::1/128
+	cmd_ok left_ctl set tun private-key "$WORK/other.key"
+	cmd_ok on left ping -c 1 -W 5 192.168.7.2
+}
+
+# More at once than the queues hold, while there is a session and while there is none: both ends
+# must carry packets again afterwards, without a new handshake.
+stall()
+{
+	local first
+
+	tunnel fz "$1" 192.0.2.2:1002
+	cmd_mayfail on left ping -f -l 300 -c 300 -W 1 192.168.7.2
+	cmd_ok on left ping -c 1 -W 5 192.168.7.2
+	first=$(handshakes)
+	cmd_mayfail on left ping -f -l 4000 -c 4000 -s 1000 -W 1 192.168.7.2
+	cmd_mayfail on right ping -f -l 4000 -c 4000 -s 1000 -W 1 192.168.7.1
+	cmd_ok on left ping -c 1 -W 5 192.168.7.2
+	cmd_ok on right ping -c 1 -W 5 fd07::1
+	equal "$(handshakes)" "$first" "the last handshake"
+}
+
+# An inner source that is not the peer's is dropped and counted; so is one of another peer.
+
+errors()
+{
+	on right cat /sys/class/net/tun/statistics/rx_frame_errors
+}
+
+sources()
+{
+	local before
+
+	tunnel "$1" fz 192.0.2.2:1002
+	cmd_ok on left ping -c 1 -W 5 192.168.7.2
+	cmd_ok on left ip addr add 192.168.8.1/32 dev lo
+	before=$(errors)
+	cmd_fail on left ping -c 1 -W 1 -I 192.168.8.1 192.168.7.2
+	equal "$(errors)" $((before + 1)) "number of packets with a bad source"
+	cmd_ok on left ping -c 1 -W 5 192.168.7.2
+	cmd_mayfail on left ip addr del 192.168.8.1/32 dev lo
+}
+
+# Refusals that the sender gets to see at once, as with the in-tree module.
+refusals()
+{
+	tunnel fz fz 192.0.2.2:1002
+	cmd_fail on left ping -c 1 -W 1 192.168.7.9
+	on left ping -c 1 -W 1 192.168.7.9 2>&1 | grep -q 'Required key not available' ||
+		fail "an address without a peer"
+	on right ping -c 1 -W 1 192.168.7.1 2>&1 | grep -q 'Destination address required' ||
+		fail "a peer without an endpoint"
+	cmd_ok left_ctl set tun peer "$PUB_RIGHT" allowed-ips 192.168.7.2/32
+	on left ping -c 1 -W 1 fd07::2 2>&1 | grep -q 'Required key not available' ||
+		fail "an address that was taken from a peer"
+}
+
+# The wrong preshared key: no session, not even half of one.
+wrong_psk()
+{
+	tunnel fz "$1" 192.0.2.2:1002
+	fzctl genpsk >"$WORK/wrong"
+	cmd_ok right_ctl set tun peer "$PUB_LEFT" preshared-key "$WORK/wrong"
+	cmd_fail on left ping -c 2 -i 0.2 -W 1 192.168.7.2
+	equal "$(handshakes)" 0 "the last handshake"
+}
+
+# With packets in flight both ways: what removes peers, devices and whole namespaces.
+teardown()
+{
+	local turn
+
+	for turn in 1 2 3; do
+		host "end$turn"
+		cable left "veth$turn" "198.51.100.1/24" "2001:db8:$turn::1/64" \
+			"end$turn" eth "198.51.100.2/24" "2001:db8:$turn::2/64"
+		cmd_ok on left ip link add "gone$turn" type fz
+		cmd_ok on "end$turn" ip link add tun type fz
+		cmd_ok on left fzctl set "gone$turn" private-key "$WORK/left.key" peer "$PUB_RIGHT" \
+			endpoint 198.51.100.2:1002 allowed-ips 192.168.9.2/32
+		cmd_ok on "end$turn" fzctl set tun private-key "$WORK/right.key" listen-port 1002 \
+			peer "$PUB_LEFT" allowed-ips 192.168.9.1/32
+		cmd_ok on left ip addr add 192.168.9.1/24 dev "gone$turn"
+		cmd_ok on "end$turn" ip addr add 192.168.9.2/24 dev tun
+		cmd_ok on "end$turn" ip link set tun up
+		cmd_ok on left ip link set "gone$turn" up
+		cmd_ok on left ping -c 1 -W 5 192.168.9.2
+		on left ping -f -w 60 192.168.9.2 >/dev/null 2>&1 &
+		on "end$turn" ping -f -w 60 192.168.9.1 >/dev/null 2>&1 &
+		case $turn in
+		1) cmd_ok on left fzctl set gone1 peer "$PUB_RIGHT" remove ;;
+		2) cmd_ok on left ip link del gone2 ;;
+		3) cmd_ok ip netns del "$(ns end3)" ;;
+		esac
+		cmd_mayfail on left ip link del "gone$turn"
+		cmd_mayfail host_del "end$turn"
+		cmd_mayfail on left ip link del "veth$turn"
+		wait
+	done
+}
+
+# The netns that the sockets are in goes: the device stays without carrier.
+creator()
+{
+	host creator
+	cmd_ok on creator ip link add moved type fz
+	cmd_ok on creator ip link set moved netns "$(ns right)"
+	cmd_ok on right ip link set moved up
+	on right ip link show moved | grep -q 'LOWER_UP' || fail "no carrier"
+	host_del creator
+	wait_for 10 no_carrier moved
+	cmd_ok on right ip link del moved
+}
+
+no_carrier()
+{
+	on right ip link show "$1" | grep -q 'NO-CARRIER'
+}
+
+# Everything that is wrong with the parameter gets its sentence and changes nothing.
+parameter()
+{
+	cmd_fail default_mode closed
+	equal "$(cat "$MODE")" open "default_mode"
+	cmd_fail default_mode ''
+	equal "$(cat "$MODE")" open "default_mode"
+}
+
+kinds=fz
+if [ -d /sys/module/wireguard ] || modprobe -q wireguard; then
+	kinds="fz wireguard"
+else
+	echo "# the kernel has no WireGuard of its own: fz with fz only"
+fi
+
+for other in $kinds; do
+	check "session fz -> $other over IPv4" session fz "$other" 192.0.2.2:1002
+	check "session fz -> $other over IPv6" session fz "$other" '[2001:db8::2]:1002'
+	if [ "$other" != fz ]; then
+		check "session $other -> fz over IPv4" session "$other" fz 192.0.2.2:1002
+		check "session $other -> fz over IPv6" session "$other" fz '[2001:db8::2]:1002'
+		check "persistent keepalive $other -> fz" keepalive "$other" fz
+		check "restart of $other with fz" restart "$other" fz
+	fi
+	check "packet sizes fz -> $other" mtu "$other"
+	check "roaming fz -> $other" roaming "$other"
+	check "persistent keepalive fz -> $other" keepalive fz "$other"
+	check "restart of fz with $other" restart fz "$other"
+	check "new identity fz -> $other" rekey "$other"
+	check "wrong preshared key fz -> $other" wrong_psk "$other"
+	check "full queues fz -> $other" stall "$other"
+	check "foreign inner source $other -> fz" sources "$other"
+done
+check "refusals that the sender sees" refusals
+check "removal with packets in flight" teardown
+check "end of the creating namespace" creator
+check "module parameter" parameter
+finish_tests
