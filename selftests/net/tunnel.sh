@@ -100,18 +100,26 @@ listening()
 	on right ss -Htln "src [$1]:5201" | grep -q .
 }
 
+# What one end counts as sent is what the other counts as received. A keepalive may pass between
+# two readings.
+counts_agree()
+{
+	[ "$(received right_ctl)" = "$(sent left_ctl)" ] && [ "$(received left_ctl)" = "$(sent right_ctl)" ]
+}
+
 session()
 {
 	tunnel "$@"
 	cmd_ok on left ping -c 3 -i 0.2 -W 5 192.168.7.2
 	cmd_ok on left ping -c 3 -i 0.2 -W 5 fd07::2
 	[ "$(handshakes)" -gt 0 ] || fail "no handshake is reported"
+	wait_for 10 counts_agree
 	stream 192.168.7.2
 	stream fd07::2 -R
-	# What one end counts as sent is what the other counts as received.
 	cmd_ok on right ping -c 1 -W 5 192.168.7.1
-	equal "$(received right_ctl)" "$(sent left_ctl)" "what right received"
-	equal "$(received left_ctl)" "$(sent right_ctl)" "what left received"
+	# TCP fills what is between the ends until something is lost: that was sent all the same.
+	cmd_ok test "$(received right_ctl)" -le "$(sent left_ctl)"
+	cmd_ok test "$(received left_ctl)" -le "$(sent right_ctl)"
 }
 
 # The biggest packet goes through whole, a bigger one is refused before it is sent.
