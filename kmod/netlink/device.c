@@ -2,10 +2,11 @@
 /*
  * get-device and set-device: WireGuard's messages, with what fz adds.
  *
- * A set-device is checked as a whole, then what can fail for other reasons than memory is done
- * first (the port, then the prefixes for asking, with the old port put back), then the rest. Only
- * memory that runs out while peers and allowed IPs are added leaves a part done; the sentence says
- * so.
+ * A set-device is checked as a whole, against the message and against the device, under the lock
+ * under which it is done then. What can fail after that comes first: the port, then the prefixes
+ * for asking. If those fail, the old port is put back, which fails only if it was taken in that
+ * moment. Of the rest only memory that runs out while peers are added leaves a part done; the
+ * sentence says so.
  */
 
 #include <linux/rtnetlink.h>
@@ -365,7 +366,10 @@ static int check_state(struct fz_device *fz, struct genl_info *info,
 				    "more peers than a device can have");
 		return -E2BIG;
 	}
-	return 0;
+	if (!set->n_peers)
+		return 0;
+	return fz_nl_peers_check_state(fz, attrs[FZ_DEVICE_A_PEERS], set->n_peers,
+				       flags & FZ_DEVICE_F_REPLACE_PEERS, info->extack);
 }
 
 /* The port and the prefixes for asking: both, or neither. */

@@ -3,6 +3,7 @@
 
 #include <linux/netdevice.h>
 #include <linux/slab.h>
+#include <linux/sort.h>
 #include <linux/fz.h>
 #include <net/genetlink.h>
 
@@ -222,6 +223,145 @@ int fz_nl_peers_check(const struct nlattr *peers, unsigned int *count,
 	return 0;
 }
 
+/**
+ * struct mention - a place in a message that names a peer
+ * @key: the peer's public key
+ * @nest: the place; those further on have greater addresses
+ */
+struct mention {
+	const u8 *key;
+	const struct nlattr *nest;
+};
+
+static int compare_mentions(const void *a, const void *b)
+{
+	const struct mention *one = a;
+	const struct mention *other = b;
+	int order = memcmp(one->key, other->key, FZ_KEY_LEN);
+
+	if (order)
+		return order;
+	return one->nest < other->nest ? -1 : one->nest > other->nest;
+}
+
+/**
+ * struct candidate_set - the candidates that a peer would have
+ * @all: of them
+ * @count: how many
+ */
+struct candidate_set {
+	struct fz_candidate all[FZ_PATH_MAX];
+	unsigned int count;
+};
+
+static bool add_candidate(struct candidate_set *set, const struct fz_candidate *candidate)
+{
+	unsigned int i;
+
+	for (i = 0; i < set->count; i++) {
+		if (fz_path_addr_equal(&set->all[i].addr, &candidate->addr))
+			return true;
+	}
+	if (set->count == FZ_PATH_MAX)
+		return false;
+	set->all[set->count++] = *candidate;
+	return true;
+}
+
+/* What one place in the message makes of a peer's candidates. */
+static int mention_candidates(struct candidate_set *candidates, const struct nlattr *nest,
+			      struct netlink_ext_ack *extack)
+{
+	struct fz_candidate candidate;
+	const struct nlattr *attr;
+	struct peer_set set;
+	int rem;
+	int ret;
+
+	ret = parse_peer(nest, &set, extack);
+	if (ret)
+		return ret;
+	if (set.flags & (FZ_PEER_F_REMOVE_ME | FZ_PEER_F_REPLACE_CANDIDATES))
+		candidates->count = 0;
+	if (set.flags & FZ_PEER_F_REMOVE_ME)
+		return 0;
+	nla_for_each_nested(attr, nest, rem) {
+		if (nla_type(attr) != FZ_PEER_A_CANDIDATE)
+			continue;
+		ret = parse_candidate(attr, &candidate, extack);
+		if (ret)
+			return ret;
+		if (!add_candidate(candidates, &candidate)) {
+			NL_SET_ERR_MSG_ATTR(extack, attr, "more candidates than a peer can have");
+			return -E2BIG;
+		}
+	}
+	return 0;
+}
+
+static void load_candidates(struct fz_device *fz, const u8 *key, struct candidate_set *candidates)
+{
+	struct fz_peer *peer = fz_peertable_lookup(fz, key);
+
+	if (!peer)
+		return;
+	candidates->count = fz_path_get(&peer->path, candidates->all, FZ_PATH_MAX);
+	fz_peer_put(peer);
+}
+
+/**
+ * fz_nl_peers_check_state() - check what the peers of a message would become
+ * @fz: the device
+ * @peers: FZ_DEVICE_A_PEERS, that fz_nl_peers_check() has passed
+ * @count: as it counted
+ * @replace: all of the device's peers go first
+ * @extack: takes the sentence
+ *
+ * Candidates join those that a peer has, so that how many there will be depends on the device, and
+ * on all that the message says of the same peer.
+ *
+ * Context: may sleep; device_update_lock held.
+ * Return: 0, -E2BIG, -ENOMEM. Nothing is changed.
+ */
+int fz_nl_peers_check_state(struct fz_device *fz, const struct nlattr *peers, unsigned int count,
+			    bool replace, struct netlink_ext_ack *extack)
+{
+	struct candidate_set *candidates = kmalloc(sizeof(*candidates), GFP_KERNEL);
+	struct mention *mentions = kvmalloc_array(count, sizeof(*mentions), GFP_KERNEL);
+	const struct nlattr *nest;
+	struct peer_set set;
+	unsigned int i = 0;
+	int ret = 0;
+	int rem;
+
+	lockdep_assert_held(&fz->device_update_lock);
+	if (!candidates || !mentions) {
+		NL_SET_ERR_MSG_ATTR(extack, peers, "out of memory for so many peers at once");
+		ret = -ENOMEM;
+		goto out;
+	}
+	nla_for_each_nested(nest, peers, rem) {
+		ret = parse_peer(nest, &set, extack);
+		if (ret)
+			goto out;
+		mentions[i].nest = nest;
+		mentions[i++].key = nla_data(set.tb[FZ_PEER_A_PUBLIC_KEY]);
+	}
+	sort(mentions, count, sizeof(*mentions), compare_mentions, NULL);
+	for (i = 0; i < count && !ret; i++) {
+		if (!i || memcmp(mentions[i].key, mentions[i - 1].key, FZ_KEY_LEN)) {
+			candidates->count = 0;
+			if (!replace)
+				load_candidates(fz, mentions[i].key, candidates);
+		}
+		ret = mention_candidates(candidates, mentions[i].nest, extack);
+	}
+out:
+	kvfree(mentions);
+	kfree(candidates);
+	return ret;
+}
+
 static int half_done(const struct nlattr *nest, int ret, struct netlink_ext_ack *extack)
 {
 	NL_SET_ERR_MSG_ATTR(extack, nest,
@@ -303,11 +443,10 @@ static int apply_candidates(struct fz_peer *peer, const struct nlattr *nest,
 				goto out;
 		}
 	}
+	/* That there are not too many was checked: only memory is left to run out. */
 	ret = fz_path_set(&peer->path, candidates, count,
 			  set->flags & FZ_PEER_F_REPLACE_CANDIDATES);
-	if (ret == -E2BIG)
-		NL_SET_ERR_MSG_ATTR(extack, nest, "more candidates than a peer can have");
-	else if (ret)
+	if (ret)
 		half_done(nest, ret, extack);
 out:
 	kfree(candidates);
@@ -378,7 +517,7 @@ out:
 /**
  * fz_nl_peers_apply() - do what a message says about peers
  * @fz: the device
- * @peers: FZ_DEVICE_A_PEERS, that fz_nl_peers_check() has passed
+ * @peers: FZ_DEVICE_A_PEERS, that fz_nl_peers_check() and fz_nl_peers_check_state() have passed
  * @extack: takes the sentence
  *
  * Context: may sleep; device_update_lock held.

@@ -34,6 +34,8 @@ struct fz_peer_cursor {
 
 int fz_nl_peers_check(const struct nlattr *peers, unsigned int *count,
 		      struct netlink_ext_ack *extack);
+int fz_nl_peers_check_state(struct fz_device *fz, const struct nlattr *peers, unsigned int count,
+			    bool replace, struct netlink_ext_ack *extack);
 int fz_nl_peers_apply(struct fz_device *fz, const struct nlattr *peers,
 		      struct netlink_ext_ack *extack);
 void fz_nl_peers_wipe(const struct nlattr *peers);

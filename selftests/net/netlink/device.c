@@ -469,6 +469,76 @@ static bool candidates(struct mnl_socket *sock)
 	return true;
 }
 
+/* Candidates 192.0.2.first and following for a peer, with an allowed IP in front of them. */
+static void mention(struct message *m, unsigned int number, uint32_t flags, unsigned int first,
+		    unsigned int n)
+{
+	struct nlattr *one = peer(m, number);
+	struct nlattr *ips;
+	char addr[32];
+
+	put_u32(m, FZ_PEER_A_FLAGS, flags);
+	ips = nest(m, FZ_PEER_A_ALLOWEDIPS);
+	put_allowedip(m, "10.9.9.9", 32, 0);
+	end(m, ips);
+	for (unsigned int i = first; i < first + n; i++) {
+		snprintf(addr, sizeof(addr), "192.0.2.%u", i);
+		end(m, candidate(m, addr, 1, i));
+	}
+	end(m, one);
+}
+
+/* What joins candidates that are there is counted with them, before anything is done. */
+static bool candidates_join(struct mnl_socket *sock)
+{
+	static const char sentence[] = "more candidates than a peer can have";
+	struct message *m;
+	struct nlattr *peers;
+	char *before;
+	char *after;
+
+	EXPECT_OK(add_candidates(sock, 16, 1));
+	before = snapshot(sock);
+	m = set_device();
+	peers = nest(m, FZ_DEVICE_A_PEERS);
+	mention(m, 2, 0, 1, 1);
+	mention(m, 1, 0, 16, 2);
+	end(m, peers);
+	EXPECT_REFUSED(do_request(sock, m), E2BIG, sentence);
+	/* Also when the message says it in two places, of a peer that is there or is new. */
+	for (unsigned int number = 1; number < 3; number++) {
+		m = set_device();
+		peers = nest(m, FZ_DEVICE_A_PEERS);
+		mention(m, number, FZ_PEER_F_REPLACE_CANDIDATES, 1, 10);
+		mention(m, 3, 0, 1, 1);
+		mention(m, number, 0, 11, 7);
+		end(m, peers);
+		EXPECT_REFUSED(do_request(sock, m), E2BIG, sentence);
+	}
+	after = snapshot(sock);
+	EXPECT(!strcmp(before, after));
+	free(before);
+	free(after);
+
+	/* Known ones, and others in the place of all, are as many as they are. */
+	m = set_device();
+	peers = nest(m, FZ_DEVICE_A_PEERS);
+	mention(m, 1, 0, 1, 16);
+	mention(m, 1, FZ_PEER_F_REPLACE_CANDIDATES, 101, 16);
+	mention(m, 1, FZ_PEER_F_REMOVE_ME, 0, 0);
+	mention(m, 1, 0, 1, 16);
+	end(m, peers);
+	EXPECT_OK(do_request(sock, m));
+	m = set_device();
+	put_u32(m, FZ_DEVICE_A_FLAGS, FZ_DEVICE_F_REPLACE_PEERS);
+	peers = nest(m, FZ_DEVICE_A_PEERS);
+	mention(m, 1, 0, 101, 16);
+	end(m, peers);
+	EXPECT_OK(do_request(sock, m));
+	EXPECT(count(sock).peers == 1 && count(sock).allowedips == 1);
+	return true;
+}
+
 static struct answer set_mode(struct mnl_socket *sock, uint8_t mode, bool twice)
 {
 	struct message *m = set_device();
@@ -556,6 +626,7 @@ const struct test device_tests[] = {
 	{ "a dump continues over messages", long_dump },
 	{ "a dump survives what is deleted", deleting_while_dumping },
 	{ "candidates are kept or refused", candidates },
+	{ "candidates that join others are counted with them", candidates_join },
 	{ "modes, timeouts and ask prefixes are checked", settings },
 	{ "only counting needs no rights", needs_rights },
 	{}
