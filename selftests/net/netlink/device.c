@@ -579,10 +579,14 @@ static bool settings(struct mnl_socket *sock)
 
 static bool as_nobody(struct mnl_socket *sock)
 {
+	static const char *const groups[] = { FZ_MCGRP_PEERS, FZ_MCGRP_FLOWS, FZ_MCGRP_DENIALS,
+					      FZ_MCGRP_POLICY };
 	struct message *m = request(FZ_CMD_GET_STATS);
 
 	put_string(m, FZ_STATS_A_IFNAME, DEV);
 	EXPECT_OK(do_request(sock, m));
+	for (size_t i = 0; i < sizeof(groups) / sizeof(*groups); i++)
+		EXPECT(sock_try_join(sock, groups[i]) == EPERM);
 	m = request(FZ_CMD_GET_DEVICE);
 	put_string(m, FZ_DEVICE_A_IFNAME, DEV);
 	EXPECT(dump(sock, m, NULL, NULL).error == EPERM);

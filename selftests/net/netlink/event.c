@@ -2,12 +2,17 @@
 /* Roles, verdicts, sideband, groups. */
 
 #include <arpa/inet.h>
+#include <err.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "message.h"
@@ -195,6 +200,119 @@ static bool sideband(struct mnl_socket *sock)
 	return true;
 }
 
+/* Namespaces of users and networks of this process' own, whose root it is. */
+static void leave_namespaces(void)
+{
+	int fd;
+
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNET))
+		err(1, "cannot make a user namespace");
+	fd = open("/proc/self/uid_map", O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, "0 0 1", 5) != 5)
+		err(1, "uid_map");
+	close(fd);
+}
+
+/* The other process has come as far as this. */
+static bool meet(int fd)
+{
+	char byte = 0;
+
+	return write(fd, &byte, 1) == 1 && read(fd, &byte, 1) == 1;
+}
+
+/* Root in the namespace that the device was moved to, and nobody in the one it was made in. */
+static bool as_stranger(int fd)
+{
+	static const char sentence[] = "no right in the namespace that the tunnel's sockets are in";
+	static const char stun[] = "\x00\x01\x00\x00\x21\x12\xa4\x42";
+	struct mnl_socket *sock;
+	struct message *m;
+	char byte;
+
+	leave_namespaces();
+	sock = sock_open();
+	EXPECT(meet(fd));
+	/* Here comes the device. */
+	EXPECT(meet(fd));
+	EXPECT(!system("ip link set " DEV " up"));
+	EXPECT_OK(take_roles(sock, FZ_ROLE_REQUESTS));
+	EXPECT_REFUSED(take_roles(sock, FZ_ROLE_SIDEBAND), EPERM, sentence);
+	EXPECT_REFUSED(take_roles(sock, FZ_ROLE_REQUESTS | FZ_ROLE_SIDEBAND), EPERM, sentence);
+	EXPECT_REFUSED(do_request(sock, datagram(7, stun, sizeof(stun))), EPERM, sentence);
+	m = request(FZ_CMD_SET_DEVICE);
+	put_string(m, FZ_DEVICE_A_IFNAME, DEV);
+	put_u16(m, FZ_DEVICE_A_LISTEN_PORT, 7004);
+	EXPECT_REFUSED(do_request(sock, m), EPERM, sentence);
+	m = request(FZ_CMD_SET_DEVICE);
+	put_string(m, FZ_DEVICE_A_IFNAME, DEV);
+	put_u32(m, FZ_DEVICE_A_FWMARK, 1);
+	EXPECT_REFUSED(do_request(sock, m), EPERM, sentence);
+	EXPECT(meet(fd));
+	/* A datagram came to the tunnel's port, and was heard where that is. */
+	EXPECT(meet(fd));
+	EXPECT(recv(mnl_socket_get_fd(sock), &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN);
+	mnl_socket_close(sock);
+	return true;
+}
+
+static bool with_stranger(struct mnl_socket *sock, int fd, pid_t stranger)
+{
+	static const char stun[] = "\x00\x01\x00\x00\x21\x12\xa4\x42";
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(7003) };
+	int udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct mnl_socket *own = sock_open();
+	struct message *m = request(FZ_CMD_SET_DEVICE);
+	struct heard heard = {};
+	uint16_t port = bound(udp);
+	char command[64];
+
+	put_string(m, FZ_DEVICE_A_IFNAME, DEV);
+	put_u16(m, FZ_DEVICE_A_LISTEN_PORT, 7003);
+	EXPECT_OK(do_request(sock, m));
+	EXPECT_OK(take_roles(own, FZ_ROLE_SIDEBAND));
+	EXPECT(meet(fd));
+	snprintf(command, sizeof(command), "ip link set " DEV " netns %d", stranger);
+	EXPECT(!system(command));
+	EXPECT(meet(fd));
+	EXPECT(meet(fd));
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	EXPECT(sendto(udp, stun, sizeof(stun), 0, (void *)&to, sizeof(to)) == sizeof(stun));
+	EXPECT(read_event(own, FZ_CMD_SIDEBAND, hear, &heard));
+	EXPECT(heard.port == port && !memcmp(heard.data, stun, sizeof(stun)));
+	EXPECT(meet(fd));
+	mnl_socket_close(own);
+	close(udp);
+	return true;
+}
+
+/* Who gets the device does not get the sockets of those who made it. */
+static bool moved_device(struct mnl_socket *sock)
+{
+	bool passed;
+	int fds[2];
+	int status;
+	pid_t child;
+
+	EXPECT(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds));
+	fflush(stdout);
+	child = fork();
+	if (!child) {
+		close(fds[0]);
+		passed = as_stranger(fds[1]);
+		fflush(stdout);
+		_exit(passed ? 0 : 1);
+	}
+	close(fds[1]);
+	passed = with_stranger(sock, fds[0], child);
+	close(fds[0]);
+	waitpid(child, &status, 0);
+	/* It went with the namespace that it was in. */
+	EXPECT(!system("ip link show " DEV " >/dev/null 2>&1 || ip link add " DEV " type fz"));
+	EXPECT(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	return passed;
+}
+
 /**
  * struct change - a policy event
  * @event: what changed
@@ -327,6 +445,7 @@ const struct test event_tests[] = {
 	{ "a role is one process'", roles },
 	{ "wrong verdicts are refused", wrong_verdicts },
 	{ "sideband goes out and comes in, bounded", sideband },
+	{ "a moved device leaves its sockets behind", moved_device },
 	{ "changes of policy are told", policy_group },
 	{ "suppressed events are counted and told", suppressed_events },
 	{}

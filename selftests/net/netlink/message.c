@@ -296,16 +296,21 @@ struct mnl_socket *sock_open(void)
 	return sock;
 }
 
-void sock_join(struct mnl_socket *sock, const char *group)
+int sock_try_join(struct mnl_socket *sock, const char *group)
 {
 	for (size_t i = 0; i < sizeof(groups) / sizeof(*groups); i++) {
-		if (strcmp(groups[i].name, group))
-			continue;
-		if (mnl_socket_setsockopt(sock, NETLINK_ADD_MEMBERSHIP, &groups[i].id, sizeof(int)))
-			err(1, "joining %s", group);
-		return;
+		if (!strcmp(groups[i].name, group))
+			return mnl_socket_setsockopt(sock, NETLINK_ADD_MEMBERSHIP, &groups[i].id,
+						     sizeof(int)) ? errno : 0;
 	}
 	errx(1, "the family has no group \"%s\"", group);
+}
+
+void sock_join(struct mnl_socket *sock, const char *group)
+{
+	errno = sock_try_join(sock, group);
+	if (errno)
+		err(1, "joining %s", group);
 }
 
 static void add_hex(const struct nlmsghdr *nlh, void *arg)

@@ -42,6 +42,8 @@ typedef void (*message_fn)(const struct nlmsghdr *nlh, void *arg);
 
 struct mnl_socket *sock_open(void);
 void sock_join(struct mnl_socket *sock, const char *group);
+/* As sock_join(), but returns 0 or the errno. */
+int sock_try_join(struct mnl_socket *sock, const char *group);
 
 struct message *request(enum fz_cmd cmd);
 void put_u8(struct message *m, int type, uint8_t value);
