@@ -19,7 +19,7 @@
 #include "authz/judge.h"
 #include "authz/tell.h"
 
-/* What may queue up behind packets that are being released. */
+/* What may queue up behind packets that are being released, all in all: more overtake. */
 #define FOLLOWERS 64
 
 static struct hlist_head *bucket_of(struct fz_ask *ask, u64 id)
@@ -27,14 +27,9 @@ static struct hlist_head *bucket_of(struct fz_ask *ask, u64 id)
 	return &ask->ids[id % FZ_ASK_BUCKETS];
 }
 
-static struct list_head *peer_list(struct fz_ask *ask, struct fz_authz_peer *ap)
+static struct fz_held_list *list_of(struct fz_ask *ask, struct fz_authz_peer *ap)
 {
 	return ap ? &ap->held : &ask->unrouted;
-}
-
-static unsigned int *peer_count(struct fz_ask *ask, struct fz_authz_peer *ap)
-{
-	return ap ? &ap->n_held : &ask->n_unrouted;
 }
 
 static struct fz_held *find(struct fz_ask *ask, const struct fz_flow_key *key,
@@ -43,7 +38,7 @@ static struct fz_held *find(struct fz_ask *ask, const struct fz_flow_key *key,
 	struct fz_held *held;
 
 	lockdep_assert_held(&ask->lock);
-	list_for_each_entry(held, peer_list(ask, key->ap), peer_node) {
+	list_for_each_entry(held, &list_of(ask, key->ap)->list, peer_node) {
 		if (held->dir == dir && !memcmp(&held->key, key, sizeof(*key)))
 			return held;
 	}
@@ -69,14 +64,39 @@ static void unlink_held(struct fz_ask *ask, struct fz_held *held)
 	list_del_init(&held->peer_node);
 	hlist_del(&held->id_node);
 	ask->count--;
-	(*peer_count(ask, held->key.ap))--;
+	list_of(ask, held->key.ap)->count--;
 }
 
-static void add_packet(struct fz_held *held, struct sk_buff *skb)
+/*
+ * Packets are few, but one may be a super-packet: what they may take together is bounded in bytes,
+ * and no peer alone can take all of it.
+ */
+static bool has_room(struct fz_ask *ask, struct fz_authz_peer *ap, const struct sk_buff *skb)
 {
+	lockdep_assert_held(&ask->lock);
+	return skb->truesize <= FZ_ASK_BYTES - ask->bytes &&
+	       skb->truesize <= FZ_ASK_BYTES_PEER - list_of(ask, ap)->bytes;
+}
+
+/* There is room for it. */
+static void add_packet(struct fz_ask *ask, struct fz_held *held, struct sk_buff *skb)
+{
+	lockdep_assert_held(&ask->lock);
 	/* It may outlive what its route was borrowed from. */
 	skb_dst_force(skb);
 	__skb_queue_tail(&held->packets, skb);
+	held->bytes += skb->truesize;
+	list_of(ask, held->key.ap)->bytes += skb->truesize;
+	ask->bytes += skb->truesize;
+}
+
+static void splice_packets(struct fz_ask *ask, struct fz_held *held, struct sk_buff_head *queue)
+{
+	lockdep_assert_held(&ask->lock);
+	skb_queue_splice_tail_init(&held->packets, queue);
+	list_of(ask, held->key.ap)->bytes -= held->bytes;
+	ask->bytes -= held->bytes;
+	held->bytes = 0;
 }
 
 static struct fz_held *new_held(struct fz_ask *ask, const struct fz_flow_key *key,
@@ -123,7 +143,8 @@ static enum fz_reason hold_first(struct fz_authz *az, struct fz_authz_peer *ap,
 	lockdep_assert_held(&ask->lock);
 	if (ap && READ_ONCE(ap->dead))
 		return FZ_REASON_NO_GRANT;
-	if (ask->count >= FZ_ASK_FLOWS || *peer_count(ask, ap) >= FZ_ASK_FLOWS_PEER)
+	if (ask->count >= FZ_ASK_FLOWS || list_of(ask, ap)->count >= FZ_ASK_FLOWS_PEER ||
+	    !has_room(ask, ap, skb))
 		return FZ_REASON_TABLE_FULL;
 	if (!fz_bucket_take(ap ? &ap->requests : &ask->bucket)) {
 		fz_count_add(az, requests_suppressed, 1);
@@ -138,11 +159,11 @@ static enum fz_reason hold_first(struct fz_authz *az, struct fz_authz_peer *ap,
 		return reason;
 	}
 	list_add_tail(&held->node, &ask->list);
-	list_add_tail(&held->peer_node, peer_list(ask, ap));
+	list_add_tail(&held->peer_node, &list_of(ask, ap)->list);
 	hlist_add_head(&held->id_node, bucket_of(ask, held->id));
 	ask->count++;
-	(*peer_count(ask, ap))++;
-	add_packet(held, skb);
+	list_of(ask, ap)->count++;
+	add_packet(ask, held, skb);
 	queue_delayed_work(system_power_efficient_wq, &ask->work,
 			   msecs_to_jiffies(FZ_ASK_TIMEOUT_MS));
 	return FZ_REASON_NONE;
@@ -173,8 +194,8 @@ enum fz_reason fz_ask_hold(struct fz_authz *az, struct fz_authz_peer *ap, enum f
 	held = find(ask, key, dir);
 	if (!held)
 		reason = hold_first(az, ap, dir, key, packet, skb);
-	else if (skb_queue_len(&held->packets) < FZ_ASK_PACKETS)
-		add_packet(held, skb);
+	else if (skb_queue_len(&held->packets) < FZ_ASK_PACKETS && has_room(ask, ap, skb))
+		add_packet(ask, held, skb);
 	else
 		reason = FZ_REASON_TABLE_FULL;
 	spin_unlock(&ask->lock);
@@ -199,9 +220,11 @@ bool fz_ask_follow(struct fz_authz *az, const struct fz_flow *flow, enum fz_dire
 
 	spin_lock(&az->ask.lock);
 	held = find(&az->ask, &flow->key, dir);
-	taken = held && skb_queue_len(&held->packets) < FOLLOWERS;
-	if (taken)
-		add_packet(held, skb);
+	taken = held && held->followers < FOLLOWERS && has_room(&az->ask, flow->key.ap, skb);
+	if (taken) {
+		held->followers++;
+		add_packet(&az->ask, held, skb);
+	}
 	spin_unlock(&az->ask.lock);
 	return taken;
 }
@@ -215,7 +238,7 @@ static bool take_packets(struct fz_authz *az, struct fz_held *held, struct sk_bu
 	spin_lock(&az->ask.lock);
 	some = !skb_queue_empty(&held->packets);
 	if (some) {
-		skb_queue_splice_tail_init(&held->packets, queue);
+		splice_packets(&az->ask, held, queue);
 	} else {
 		unlink_held(&az->ask, held);
 		flow = fz_flow_find(az, &held->key);
@@ -224,6 +247,26 @@ static bool take_packets(struct fz_authz *az, struct fz_held *held, struct sk_bu
 	}
 	spin_unlock(&az->ask.lock);
 	return some;
+}
+
+/*
+ * Drops what the tunnel would not take any more: while a packet waited, the device may have gone
+ * down, or the address to another peer. It gets no answer: there is no way, or not for this peer.
+ */
+static void recheck(struct fz_authz *az, const struct fz_held *held, struct sk_buff_head *queue)
+{
+	struct fz_decision decision = { .verdict = FZ_VERDICT_REFUSE };
+	struct fz_packet packet;
+	struct sk_buff *skb, *next;
+
+	skb_queue_walk_safe(queue, skb, next) {
+		decision.reason = az->ops->recheck(az, held->key.ap, held->dir, skb);
+		if (likely(decision.reason == FZ_REASON_NONE))
+			continue;
+		__skb_unlink(skb, queue);
+		fz_dissect(skb, &packet);
+		fz_judge_refuse(az, held->key.ap, held->dir, &packet, &decision, skb);
+	}
 }
 
 /* Judges the packets of a claimed flow, and sends on what policy admits now. */
@@ -237,6 +280,7 @@ static void release(struct fz_authz *az, struct fz_held *held)
 	while (take_packets(az, held, &queue)) {
 		struct fz_bundle bundle = { .az = az, .ap = ap, .dir = held->dir, .asked = true };
 
+		recheck(az, held, &queue);
 		if (!ap) {
 			while ((skb = __skb_dequeue(&queue)))
 				az->ops->reroute(az, skb);
@@ -331,7 +375,8 @@ static int check_verdict(const struct fz_verdict_spec *spec, struct netlink_ext_
  * @extack: says why not; may be NULL
  *
  * PASS judges the held packets again: without a grant that admits them they are refused all the
- * same. REFUSE drops them, and what would ask the same again until its time is over.
+ * same, as they are when the device is down or the address another peer's by now. REFUSE drops
+ * them, and what would ask the same again until its time is over.
  *
  * Context: may sleep; takes az->lock if there is a grant. device_update_lock keeps the peers.
  * Return: 0; -ENOENT if the request is not open any more, or what fz_grant_set() returns; then
@@ -446,8 +491,8 @@ void fz_ask_drop_peer(struct fz_authz *az, struct fz_authz_peer *ap)
 
 	__skb_queue_head_init(&queue);
 	spin_lock_bh(&az->ask.lock);
-	list_for_each_entry_safe(held, next, &ap->held, peer_node) {
-		skb_queue_splice_tail_init(&held->packets, &queue);
+	list_for_each_entry_safe(held, next, &ap->held.list, peer_node) {
+		splice_packets(&az->ask, held, &queue);
 		/* Whoever has claimed it finds it empty and ends it. */
 		if (held->releasing)
 			continue;
@@ -473,7 +518,7 @@ void fz_ask_init(struct fz_authz *az)
 
 	spin_lock_init(&ask->lock);
 	INIT_LIST_HEAD(&ask->list);
-	INIT_LIST_HEAD(&ask->unrouted);
+	INIT_LIST_HEAD(&ask->unrouted.list);
 	for (i = 0; i < FZ_ASK_BUCKETS; i++)
 		INIT_HLIST_HEAD(&ask->ids[i]);
 	fz_bucket_init(&ask->bucket, FZ_ASK_RATE, FZ_ASK_BURST);

@@ -19,6 +19,9 @@ struct fz_authz_peer;
 #define FZ_ASK_PACKETS 4		/* held of one flow */
 #define FZ_ASK_FLOWS_PEER 64		/* held flows of one peer, or of destinations without one */
 #define FZ_ASK_FLOWS 4096		/* held flows of a device */
+/* Memory that held packets take, with what surrounds them (truesize), on a device and of a peer. */
+#define FZ_ASK_BYTES (32U << 20)
+#define FZ_ASK_BYTES_PEER (FZ_ASK_BYTES / 4)
 #define FZ_ASK_TIMEOUT_MS 2000		/* until a held flow is refused */
 #define FZ_ASK_RATE 32			/* requests per second and peer */
 #define FZ_ASK_BURST 64

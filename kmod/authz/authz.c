@@ -171,7 +171,7 @@ void fz_authz_peer_init(struct fz_authz *az, struct fz_authz_peer *ap, u64 id)
 	ap->id = id;
 	for (dir = 0; dir < FZ_DIRS; dir++)
 		ap->mode[dir] = (struct fz_mode_setting){ .mode = FZ_MODE_INHERIT };
-	INIT_LIST_HEAD(&ap->held);
+	INIT_LIST_HEAD(&ap->held.list);
 	INIT_LIST_HEAD(&ap->flows);
 	INIT_LIST_HEAD(&ap->fresh);
 	INIT_LIST_HEAD(&ap->grants);

@@ -55,13 +55,18 @@ struct fz_ask_prefixes;
  * @deliver: hands packets of @queue to the stack as if decrypted, without judging them
  * @reroute: an outgoing packet that had no peer starts again at cryptokey routing; owns @skb. Must
  *	     not come back to fz_authz_hold_unrouted() with it
+ * @recheck: whether the tunnel would still take a packet that was held: FZ_REASON_NONE;
+ *	     FZ_REASON_TIMEOUT when the device is down; FZ_REASON_SOURCE when the address is not the
+ *	     peer's any more. @ap is NULL for a packet without a peer
  *
- * All are called with BH disabled under RCU, without locks, and empty the queue.
+ * All are called with BH disabled under RCU, without locks; the first two empty the queue.
  */
 struct fz_authz_ops {
 	void (*xmit)(struct fz_authz_peer *ap, struct sk_buff_head *queue);
 	void (*deliver)(struct fz_authz_peer *ap, struct sk_buff_head *queue);
 	void (*reroute)(struct fz_authz *az, struct sk_buff *skb);
+	enum fz_reason (*recheck)(struct fz_authz *az, struct fz_authz_peer *ap,
+				  enum fz_direction dir, const struct sk_buff *skb);
 };
 
 /**
@@ -137,6 +142,18 @@ struct fz_fragments {
 };
 
 /**
+ * struct fz_held_list - held flows of one peer, or of destinations without one; az->ask.lock
+ * @list: struct fz_held.peer_node
+ * @count: length of @list
+ * @bytes: truesize of their packets
+ */
+struct fz_held_list {
+	struct list_head list;
+	unsigned int count;
+	unsigned int bytes;
+};
+
+/**
  * struct fz_authz_peer - a peer, as far as authorization knows it; embedded in struct fz_peer
  * @az: its device's
  * @id: for messages and traces; not 0
@@ -144,8 +161,7 @@ struct fz_fragments {
  * @dead: being removed; judges nothing any more. Written with every lock below taken once after,
  *	  so that nothing comes to a list that was emptied
  * @n_flows: flows of the peer; az->flow_lock
- * @held: struct fz_held.peer_node, flows held; az->ask.lock
- * @n_held: length of @held; az->ask.lock
+ * @held: flows held
  * @flows: answered flows, by struct fz_flow.peer_node; az->flow_lock
  * @fresh: unanswered flows, oldest first; az->flow_lock
  * @grants: by struct fz_grant.peer_node, staged ones too; az->lock
@@ -159,8 +175,7 @@ struct fz_authz_peer {
 	struct fz_mode_setting mode[FZ_DIRS];
 	bool dead;
 	unsigned int n_flows;
-	unsigned int n_held;
-	struct list_head held;
+	struct fz_held_list held;
 	struct list_head flows;
 	struct list_head fresh;
 	struct list_head grants;
@@ -176,8 +191,8 @@ struct fz_authz_peer {
  * @lock: all below but @prefixes; BH disabled
  * @list: struct fz_held.node, oldest first
  * @count: length of @list
- * @unrouted: struct fz_held.peer_node, held flows without a peer
- * @n_unrouted: length of @unrouted
+ * @bytes: truesize of their packets
+ * @unrouted: held flows without a peer
  * @ids: struct fz_held.id_node by number
  * @last_id: number of the last request
  * @bucket: limits requests about destinations without a peer
@@ -188,8 +203,8 @@ struct fz_ask {
 	spinlock_t lock;
 	struct list_head list;
 	unsigned int count;
-	struct list_head unrouted;
-	unsigned int n_unrouted;
+	unsigned int bytes;
+	struct fz_held_list unrouted;
 	struct hlist_head ids[FZ_ASK_BUCKETS];
 	u64 last_id;
 	struct fz_bucket bucket;

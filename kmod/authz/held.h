@@ -17,7 +17,7 @@ struct fz_packet;
 /**
  * struct fz_held - a flow that waits for a verdict
  * @node: in fz_ask.list; az->ask.lock, as all below that changes
- * @peer_node: in ap->held or fz_ask.unrouted
+ * @peer_node: in fz_held_list.list of ap->held or fz_ask.unrouted
  * @id_node: in fz_ask.ids
  * @id: number of the request; never changes
  * @key: of the flow; its ap is NULL for a destination without a peer; never changes
@@ -25,6 +25,8 @@ struct fz_packet;
  * @tuple: of the first packet; never changes
  * @until: jiffies of its end
  * @releasing: the verdict came and packets are on their way; others queue up behind them
+ * @followers: that queued up so far; bounded, so that a flood cannot keep the release from its end
+ * @bytes: truesize of @packets
  * @packets: in order
  */
 struct fz_held {
@@ -37,6 +39,8 @@ struct fz_held {
 	struct fz_tuple tuple;
 	unsigned long until;
 	bool releasing;
+	unsigned int followers;
+	unsigned int bytes;
 	struct sk_buff_head packets;
 };
 

@@ -207,7 +207,7 @@ void fz_reject(struct fz_authz *az, struct fz_authz_peer *ap, enum fz_direction 
 	if (!is_answerable(packet, reason) || !fz_bucket_take(&az->rejects))
 		return;
 	/* Without a peer the device itself must take it, which tests do not have. */
-	if (!ap && !az->dev)
+	if (az->dev ? !netif_running(az->dev) : !ap)
 		return;
 	answer = make_answer(packet, skb);
 	if (!answer)

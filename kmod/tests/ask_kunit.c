@@ -72,7 +72,7 @@ static void passes_in_order(struct kunit *test)
 		}
 		KUNIT_EXPECT_TRUE(test, fz_stage_pass(stage, 0, dir, &tuple, 0));
 		KUNIT_EXPECT_EQ(test, 1, stage->n_requests);
-		KUNIT_EXPECT_EQ(test, 0, stage->peers[0].n_held);
+		KUNIT_EXPECT_EQ(test, 0, stage->peers[0].held.count);
 		/* Not for the other peer. */
 		KUNIT_EXPECT_FALSE(test, fz_stage_pass(stage, 1, dir, &tuple, 0));
 		KUNIT_EXPECT_EQ(test, 2, stage->n_requests);
@@ -231,7 +231,7 @@ static void a_flood_is_bounded(struct kunit *test)
 		KUNIT_EXPECT_FALSE(test, fz_stage_pass(stage, 0, FZ_DIR_IN, &tuple, 2));
 	}
 	KUNIT_EXPECT_EQ(test, FZ_ASK_FLOWS_PEER, stage->n_requests);
-	KUNIT_EXPECT_EQ(test, FZ_ASK_FLOWS_PEER, stage->peers[0].n_held);
+	KUNIT_EXPECT_EQ(test, FZ_ASK_FLOWS_PEER, stage->peers[0].held.count);
 	KUNIT_EXPECT_EQ(test, 500ULL - FZ_ASK_FLOWS_PEER,
 			fz_stage_refused(stage, FZ_DIR_IN, FZ_REASON_TABLE_FULL));
 	/* The other peer is heard. */
@@ -338,6 +338,134 @@ static void asks_without_a_peer(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, hold_unrouted(stage, &tuple));
 }
 
+/* While packets wait the device may go down, or their address to another peer. */
+static void the_world_moves_on(struct kunit *test)
+{
+	static const enum fz_reason reasons[] = { FZ_REASON_TIMEOUT, FZ_REASON_SOURCE };
+	struct fz_stage *stage = test->priv;
+	struct fz_prefix prefix = fz_stage_prefix(stage, "10.2.0.0/16");
+	struct sk_buff_head *out;
+	struct fz_tuple tuple;
+	unsigned int dir, i;
+
+	set_up(stage);
+	ssh(stage, &tuple, 1000);
+	for (dir = 0; dir < FZ_DIRS; dir++) {
+		out = dir == FZ_DIR_IN ? &stage->delivered : &stage->sent;
+		for (i = 0; i < ARRAY_SIZE(reasons); i++) {
+			stage->recheck = FZ_REASON_NONE;
+			fz_stage_revoke(stage, 0, 0, "ssh", dir);
+			fz_flow_flush(&stage->az, NULL);
+			fz_stage_pass(stage, 0, dir, &tuple, 2);
+			fz_stage_pass(stage, 0, dir, &tuple, 2);
+			fz_stage_pass(stage, 0, dir, &tuple, 2);
+			fz_stage_grant(stage, 0, 0, "ssh", dir, FZ_ACTION_ALLOW, 0);
+			stage->recheck = reasons[i];
+			stage->recheck_from = 1;
+			KUNIT_EXPECT_EQ(test, 0, answer(stage, last_id(stage), FZ_VERDICT_PASS, 0));
+			KUNIT_EXPECT_EQ(test, 1, skb_queue_len(out));
+			__skb_queue_purge(out);
+			KUNIT_EXPECT_EQ(test, 2ULL, fz_stage_refused(stage, dir, reasons[i]));
+			KUNIT_EXPECT_EQ(test, reasons[i],
+					stage->denials[(stage->n_denials - 1) %
+						       FZ_STAGE_RECORDS].reason);
+			KUNIT_EXPECT_EQ(test, 0, stage->az.ask.count);
+		}
+	}
+	/* Without a peer, the device may be down as well. */
+	KUNIT_EXPECT_EQ(test, 0, fz_ask_prefixes_set(&stage->az, &prefix, 1, false, NULL));
+	KUNIT_EXPECT_TRUE(test, hold_unrouted(stage, &tuple));
+	stage->recheck = FZ_REASON_TIMEOUT;
+	KUNIT_EXPECT_EQ(test, 0, answer(stage, last_id(stage), FZ_VERDICT_PASS, 0));
+	KUNIT_EXPECT_TRUE(test, skb_queue_empty(&stage->rerouted));
+	KUNIT_EXPECT_EQ(test, 3ULL, fz_stage_refused(stage, FZ_DIR_OUT, FZ_REASON_TIMEOUT));
+}
+
+/* Holds what fits of @packets flows of @peer, each with a packet of @truesize. Returns how many. */
+static unsigned int hold_big(struct fz_stage *stage, unsigned int peer, unsigned int packets,
+			     unsigned int truesize)
+{
+	unsigned int before = stage->peers[peer].held.bytes, i;
+	struct fz_tuple tuple;
+
+	for (i = 0; i < packets; i++) {
+		struct sk_buff *skb;
+
+		ssh(stage, &tuple, i / 2);
+		skb = fz_stage_packet(stage, &tuple, 2, 0);
+		skb->truesize = truesize;
+		fz_stage_judge(stage, peer, FZ_DIR_IN, skb);
+	}
+	return (stage->peers[peer].held.bytes - before) / truesize;
+}
+
+/* Few packets may be much memory. */
+static void bytes_are_bounded(struct kunit *test)
+{
+	const unsigned int big = FZ_ASK_BYTES_PEER / 8 - 1;
+	struct fz_stage *stage = test->priv;
+	struct fz_tuple tuple;
+	unsigned int i;
+
+	set_up(stage);
+	/* One peer alone does not take all. */
+	KUNIT_EXPECT_EQ(test, 8, hold_big(stage, 0, 20, big));
+	KUNIT_EXPECT_EQ(test, 4, stage->n_requests);
+	KUNIT_EXPECT_EQ(test, 12ULL, fz_stage_refused(stage, FZ_DIR_IN, FZ_REASON_TABLE_FULL));
+	KUNIT_EXPECT_EQ(test, 8 * big, stage->az.ask.bytes);
+	KUNIT_EXPECT_EQ(test, 8, hold_big(stage, 1, 20, big));
+	/* Nor all together. */
+	stage->az.ask.bytes += FZ_ASK_BYTES / 2;
+	KUNIT_EXPECT_EQ(test, 0, hold_big(stage, 2, 2, big));
+	stage->az.ask.bytes -= FZ_ASK_BYTES / 2;
+	KUNIT_EXPECT_EQ(test, 2, hold_big(stage, 2, 2, big));
+	/* What is answered gives it back, as does a peer that goes. */
+	for (i = 0; i < 4; i++)
+		answer(stage, stage->requests[i].id, FZ_VERDICT_REFUSE, 0);
+	KUNIT_EXPECT_EQ(test, 0, stage->peers[0].held.bytes);
+	KUNIT_EXPECT_EQ(test, 10 * big, stage->az.ask.bytes);
+	fz_stage_remove(stage, 1);
+	KUNIT_EXPECT_EQ(test, 2 * big, stage->az.ask.bytes);
+	make_late(stage);
+	KUNIT_EXPECT_EQ(test, 0, stage->az.ask.bytes);
+	ssh(stage, &tuple, 1);
+	fz_stage_pass(stage, 0, FZ_DIR_IN, &tuple, 2);
+	KUNIT_EXPECT_EQ(test, 1, stage->az.ask.count);
+}
+
+/* However fast packets come, the release of those before them ends. */
+static void followers_are_bounded(struct kunit *test)
+{
+	struct fz_stage *stage = test->priv;
+	struct fz_held *held;
+	struct fz_tuple tuple;
+	struct fz_flow *flow;
+	unsigned int i, followers = 0;
+
+	set_up(stage);
+	ssh(stage, &tuple, 1000);
+	fz_stage_pass(stage, 0, FZ_DIR_IN, &tuple, 2);
+	fz_stage_grant(stage, 0, 0, "ssh", FZ_DIR_IN, FZ_ACTION_ALLOW, 0);
+	fz_stage_pass(stage, 0, FZ_DIR_IN, &tuple, 2);
+	flow = fz_stage_flow(stage, 0, FZ_DIR_IN, &tuple);
+	KUNIT_ASSERT_NOT_NULL(test, flow);
+	flow->held = true;
+	held = list_first_entry(&stage->az.ask.list, struct fz_held, node);
+	for (i = 0; i < 1000; i++) {
+		followers += !fz_stage_pass(stage, 0, FZ_DIR_IN, &tuple, 0);
+		/* Taken at once, so that there is always room. */
+		spin_lock_bh(&stage->az.ask.lock);
+		stage->az.ask.bytes -= held->bytes;
+		stage->peers[0].held.bytes -= held->bytes;
+		held->bytes = 0;
+		__skb_queue_purge(&held->packets);
+		spin_unlock_bh(&stage->az.ask.lock);
+	}
+	KUNIT_EXPECT_EQ(test, 64, followers);
+	KUNIT_EXPECT_EQ(test, 0, answer(stage, last_id(stage), FZ_VERDICT_PASS, 0));
+	KUNIT_EXPECT_FALSE(test, flow->held);
+}
+
 /* A packet that comes while others of its flow are being released stays behind them. */
 static void nobody_overtakes(struct kunit *test)
 {
@@ -374,6 +502,9 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(a_flood_is_bounded),
 	KUNIT_CASE(requests_have_a_rate),
 	KUNIT_CASE(asks_without_a_peer),
+	KUNIT_CASE(the_world_moves_on),
+	KUNIT_CASE(bytes_are_bounded),
+	KUNIT_CASE(followers_are_bounded),
 	KUNIT_CASE(nobody_overtakes),
 	{}
 };

@@ -76,10 +76,22 @@ static void reroute(struct fz_authz *az, struct sk_buff *skb)
 	__skb_queue_tail(&stage_of(az)->rerouted, skb);
 }
 
+static enum fz_reason recheck(struct fz_authz *az, struct fz_authz_peer *ap,
+			      enum fz_direction dir, const struct sk_buff *skb)
+{
+	struct fz_stage *stage = stage_of(az);
+
+	if (!stage->recheck_from)
+		return stage->recheck;
+	stage->recheck_from--;
+	return FZ_REASON_NONE;
+}
+
 static const struct fz_authz_ops ops = {
 	.xmit = xmit,
 	.deliver = deliver,
 	.reroute = reroute,
+	.recheck = recheck,
 };
 
 /**

@@ -27,6 +27,8 @@
  * @requests: the latest
  * @n_requests: ever made
  * @request_err: what the listener returns
+ * @recheck: why the tunnel does not take what was held, but for the first @recheck_from packets
+ * @recheck_from: see @recheck
  * @sent: packets given to xmit
  * @delivered: packets given to deliver
  * @rerouted: packets given to reroute
@@ -45,6 +47,8 @@ struct fz_stage {
 	struct fz_request requests[FZ_STAGE_RECORDS];
 	unsigned int n_requests;
 	int request_err;
+	enum fz_reason recheck;
+	unsigned int recheck_from;
 	struct sk_buff_head sent;
 	struct sk_buff_head delivered;
 	struct sk_buff_head rerouted;

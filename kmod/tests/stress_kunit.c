@@ -29,6 +29,7 @@ struct pressure {
 	struct fz_authz_peer __rcu *peers[FZ_STAGE_PEERS];
 	struct fz_tuple tuples[16];
 	atomic64_t released;
+	atomic64_t rechecked;
 	atomic64_t last_id;
 };
 
@@ -46,10 +47,17 @@ static void count_skb(struct fz_authz *az, struct sk_buff *skb)
 	kfree_skb(skb);
 }
 
+static enum fz_reason recheck_some(struct fz_authz *az, struct fz_authz_peer *ap,
+				   enum fz_direction dir, const struct sk_buff *skb)
+{
+	return atomic64_inc_return(&pressure->rechecked) % 4 ? FZ_REASON_NONE : FZ_REASON_SOURCE;
+}
+
 static const struct fz_authz_ops ops = {
 	.xmit = count_queue,
 	.deliver = count_queue,
 	.reroute = count_skb,
+	.recheck = recheck_some,
 };
 
 static void no_denial(struct fz_authz *az, struct fz_authz_peer *ap,

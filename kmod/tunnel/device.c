@@ -59,10 +59,28 @@ static const struct kernel_param_ops default_mode_ops = {
 module_param_cb(default_mode, &default_mode_ops, NULL, 0644);
 MODULE_PARM_DESC(default_mode, "Mode of new devices: open, observe or enforce (default)");
 
+/* &struct fz_authz_ops.recheck */
+static enum fz_reason recheck(struct fz_authz *az, struct fz_authz_peer *ap,
+			      enum fz_direction dir, const struct sk_buff *skb)
+{
+	struct fz_device *fz = container_of(az, struct fz_device, authz);
+	const struct fz_peer *peer;
+
+	if (!netif_running(fz->dev))
+		return FZ_REASON_TIMEOUT;
+	if (!ap)
+		return FZ_REASON_NONE;
+	peer = dir == FZ_DIR_OUT ? fz_allowedips_lookup_dst(&fz->allowedips, skb) :
+				   fz_allowedips_lookup_src(&fz->allowedips, skb);
+	return peer == container_of(ap, struct fz_peer, authz) ? FZ_REASON_NONE :
+								FZ_REASON_SOURCE;
+}
+
 static const struct fz_authz_ops authz_ops = {
 	.xmit = fz_send_judged,
 	.deliver = fz_receive_deliver,
 	.reroute = fz_send_reroute,
+	.recheck = recheck,
 };
 
 /* Brought up: peers that keep their connection alive begin at once, others when they have data. */

@@ -88,6 +88,200 @@ static bool wrong_verdicts(struct mnl_socket *sock)
 	return true;
 }
 
+/**
+ * struct question - a request event
+ * @id: its number
+ */
+struct question {
+	uint64_t id;
+};
+
+static void read_question(const struct nlmsghdr *nlh, void *arg)
+{
+	struct question *question = arg;
+	const struct nlattr *attr;
+
+	mnl_attr_for_each(attr, nlh, 4) {
+		if (mnl_attr_get_type(attr) == FZ_DECISION_A_ID)
+			question->id = mnl_attr_get_u64(attr);
+	}
+}
+
+/* Peer @number has 10.7.0.2, and 192.0.2.1 as its endpoint. */
+static struct message *route_to(unsigned int number)
+{
+	static const uint8_t addr[4] = { 10, 7, 0, 2 };
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(9) };
+	struct message *m = request(FZ_CMD_SET_DEVICE);
+	struct nlattr *nests[4];
+	uint8_t key[FZ_KEY_LEN];
+
+	put_string(m, FZ_DEVICE_A_IFNAME, DEV);
+	nests[0] = nest(m, FZ_DEVICE_A_PEERS);
+	nests[1] = nest(m, 0);
+	key_of(key, number);
+	put_bytes(m, FZ_PEER_A_PUBLIC_KEY, key, sizeof(key));
+	to.sin_addr.s_addr = htonl(0xc0000201);
+	put_bytes(m, FZ_PEER_A_ENDPOINT, &to, sizeof(to));
+	nests[2] = nest(m, FZ_PEER_A_ALLOWEDIPS);
+	nests[3] = nest(m, 0);
+	put_u16(m, FZ_ALLOWEDIP_A_FAMILY, AF_INET);
+	put_bytes(m, FZ_ALLOWEDIP_A_IPADDR, addr, sizeof(addr));
+	put_u8(m, FZ_ALLOWEDIP_A_CIDR_MASK, 32);
+	for (int i = 3; i >= 0; i--)
+		end(m, nests[i]);
+	return m;
+}
+
+static struct message *ask_about_all(void)
+{
+	struct message *m = request(FZ_CMD_SET_DEVICE);
+	struct nlattr *mode;
+
+	put_string(m, FZ_DEVICE_A_IFNAME, DEV);
+	mode = nest(m, FZ_DEVICE_A_MODE);
+	put_u8(m, FZ_MODE_A_DIRECTION, FZ_DIR_OUT);
+	put_u8(m, FZ_MODE_A_MODE, FZ_MODE_ENFORCE);
+	put_u32(m, FZ_MODE_A_FLAGS, FZ_MODE_F_ASK);
+	end(m, mode);
+	return m;
+}
+
+/* Peer @number may be sent all. */
+static void put_grant_of_all(struct message *m, int type, unsigned int number)
+{
+	struct nlattr *grant = nest(m, type);
+	uint8_t key[FZ_KEY_LEN];
+
+	key_of(key, number);
+	put_bytes(m, FZ_GRANT_A_PEER, key, sizeof(key));
+	put_string(m, FZ_GRANT_A_RESOURCE, "all");
+	put_u8(m, FZ_GRANT_A_DIRECTION, FZ_DIR_OUT);
+	end(m, grant);
+}
+
+static struct message *pass_to(unsigned int number, uint64_t id)
+{
+	struct message *m = with_device(FZ_CMD_VERDICT);
+
+	put_u64(m, FZ_DECISION_A_ID, id);
+	put_u8(m, FZ_DECISION_A_VERDICT, FZ_VERDICT_PASS);
+	put_grant_of_all(m, FZ_DECISION_A_GRANT, number);
+	return m;
+}
+
+static struct message *resource_of_all(void)
+{
+	static const uint8_t addr[4];
+	struct message *m = request(FZ_CMD_NEW_RESOURCE);
+	struct nlattr *outer;
+	struct nlattr *inner;
+
+	put_string(m, FZ_POLICY_A_IFNAME, DEV);
+	outer = nest(m, FZ_POLICY_A_RESOURCE);
+	put_string(m, FZ_RESOURCE_A_NAME, "all");
+	inner = nest(m, FZ_RESOURCE_A_PREFIX);
+	put_bytes(m, FZ_PREFIX_A_ADDR, addr, sizeof(addr));
+	put_u8(m, FZ_PREFIX_A_LEN, 0);
+	end(m, inner);
+	end(m, outer);
+	return m;
+}
+
+/**
+ * struct refusals - packets refused on the way out
+ * @by_reason: of enum fz_reason
+ */
+struct refusals {
+	uint64_t by_reason[FZ_REASON_MAX + 1];
+};
+
+static void read_refusals(const struct nlmsghdr *nlh, void *arg)
+{
+	struct refusals *refusals = arg;
+	const struct nlattr *attr;
+	const struct nlattr *inner;
+
+	mnl_attr_for_each(attr, nlh, 4) {
+		uint64_t packets = 0;
+		unsigned int reason = 0;
+		bool out = false;
+
+		if (mnl_attr_get_type(attr) != FZ_STATS_A_REFUSED)
+			continue;
+		mnl_attr_for_each_nested(inner, attr) {
+			if (mnl_attr_get_type(inner) == FZ_REASON_COUNT_A_REASON)
+				reason = mnl_attr_get_u8(inner);
+			else if (mnl_attr_get_type(inner) == FZ_REASON_COUNT_A_DIRECTION)
+				out = mnl_attr_get_u8(inner) == FZ_DIR_OUT;
+			else if (mnl_attr_get_type(inner) == FZ_REASON_COUNT_A_PACKETS)
+				packets = mnl_attr_get_u64(inner);
+		}
+		if (out && reason <= FZ_REASON_MAX)
+			refusals->by_reason[reason] = packets;
+	}
+}
+
+static struct refusals refusals(struct mnl_socket *sock)
+{
+	struct message *m = request(FZ_CMD_GET_STATS);
+	struct refusals all = {};
+
+	put_string(m, FZ_STATS_A_IFNAME, DEV);
+	send_request(sock, m, NLM_F_ACK);
+	if (read_answer(sock, read_refusals, &all).error)
+		errx(1, "cannot read the counters");
+	return all;
+}
+
+/* Sends a datagram by the device, and reads the question about it. */
+static bool hold_one(struct mnl_socket *own, uint16_t port, struct question *question)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(port) };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	to.sin_addr.s_addr = htonl(0x0a070002);
+	EXPECT(sendto(fd, "?", 1, 0, (void *)&to, sizeof(to)) == 1);
+	EXPECT(read_event(own, FZ_CMD_REQUEST, read_question, question));
+	close(fd);
+	return true;
+}
+
+/* What waited for a verdict goes by what is true then: the route, and whether the device is up. */
+static bool held_packets(struct mnl_socket *sock)
+{
+	struct mnl_socket *own = sock_open();
+	struct question question = {};
+	struct message *m;
+
+	EXPECT_OK(do_request(sock, ask_about_all()));
+	EXPECT_OK(do_request(sock, resource_of_all()));
+	EXPECT_OK(do_request(sock, route_to(1)));
+	EXPECT(!system("ip addr add 10.7.0.1/24 dev " DEV));
+	EXPECT_OK(take_roles(own, FZ_ROLE_REQUESTS));
+
+	EXPECT(hold_one(own, 1, &question));
+	EXPECT_OK(do_request(sock, pass_to(1, question.id)));
+	EXPECT(!refusals(sock).by_reason[FZ_REASON_SOURCE]);
+	m = request(FZ_CMD_DEL_GRANT);
+	put_string(m, FZ_POLICY_A_IFNAME, DEV);
+	put_grant_of_all(m, FZ_POLICY_A_GRANT, 1);
+	EXPECT_OK(do_request(sock, m));
+
+	EXPECT(hold_one(own, 2, &question));
+	EXPECT_OK(do_request(sock, route_to(2)));
+	EXPECT_OK(do_request(sock, pass_to(1, question.id)));
+	EXPECT(refusals(sock).by_reason[FZ_REASON_SOURCE] == 1);
+
+	EXPECT(hold_one(own, 3, &question));
+	EXPECT(!system("ip link set " DEV " down"));
+	EXPECT_OK(do_request(sock, pass_to(2, question.id)));
+	EXPECT(refusals(sock).by_reason[FZ_REASON_SOURCE] == 1);
+	EXPECT(refusals(sock).by_reason[FZ_REASON_TIMEOUT] == 1);
+	mnl_socket_close(own);
+	return true;
+}
+
 static uint16_t bound(int fd)
 {
 	struct sockaddr_in addr = { .sin_family = AF_INET };
@@ -444,6 +638,7 @@ static bool suppressed_events(struct mnl_socket *sock)
 const struct test event_tests[] = {
 	{ "a role is one process'", roles },
 	{ "wrong verdicts are refused", wrong_verdicts },
+	{ "held packets go by what is true when the verdict comes", held_packets },
 	{ "sideband goes out and comes in, bounded", sideband },
 	{ "a moved device leaves its sockets behind", moved_device },
 	{ "changes of policy are told", policy_group },
