@@ -21,6 +21,16 @@
 #define NEXTHDR_HIP 139
 #define NEXTHDR_SHIM6 140
 
+/* SCTP's common header and that of the first chunk (RFC 9260, section 3). */
+#define SCTP_HEADERS 16
+#define SCTP_CHUNK_TYPE 12
+#define SCTP_INIT 1
+
+/* The shortest of DCCP's generic headers (RFC 4340, section 5.1). */
+#define DCCP_HEADER 12
+#define DCCP_TYPE 8
+#define DCCP_REQUEST 0
+
 /* The bytes that may be looked at. */
 struct view {
 	const struct sk_buff *skb;
@@ -257,6 +267,32 @@ static enum fz_reason read_tcp(const struct view *view, const struct ip_found *f
 	if ((tcp->syn && (tcp->fin || tcp->rst)) || !(tcp->syn || tcp->ack || tcp->rst))
 		return FZ_REASON_MALFORMED;
 	packet->tcp_flags = ((const u8 *)tcp)[13];
+	packet->opens = tcp->syn && !tcp->ack;
+	return FZ_REASON_NONE;
+}
+
+/* The first chunk: an INIT has no other beside it, and an association begins with no other. */
+static enum fz_reason read_sctp(const struct view *view, const struct ip_found *found,
+				struct fz_packet *packet)
+{
+	u8 buffer[SCTP_HEADERS];
+	const u8 *sctp = look(view, found->l4, sizeof(buffer), buffer);
+
+	if (!sctp || found->end - found->l4 < sizeof(buffer))
+		return FZ_REASON_MALFORMED;
+	packet->opens = sctp[SCTP_CHUNK_TYPE] == SCTP_INIT;
+	return FZ_REASON_NONE;
+}
+
+static enum fz_reason read_dccp(const struct view *view, const struct ip_found *found,
+				struct fz_packet *packet)
+{
+	u8 buffer[DCCP_HEADER];
+	const u8 *dccp = look(view, found->l4, sizeof(buffer), buffer);
+
+	if (!dccp || found->end - found->l4 < sizeof(buffer))
+		return FZ_REASON_MALFORMED;
+	packet->opens = (dccp[DCCP_TYPE] >> 1 & 0xf) == DCCP_REQUEST;
 	return FZ_REASON_NONE;
 }
 
@@ -365,6 +401,10 @@ static enum fz_reason read_unfragmented(const struct view *view, const struct ip
 		return reason;
 	if (tuple->proto == IPPROTO_TCP)
 		return read_tcp(view, found, packet);
+	if (tuple->proto == IPPROTO_SCTP)
+		return read_sctp(view, found, packet);
+	if (tuple->proto == IPPROTO_DCCP)
+		return read_dccp(view, found, packet);
 	if (fz_proto_is_icmp(tuple->family, tuple->proto) &&
 	    icmp_is_error(tuple->family, tuple->icmp_type)) {
 		if (found->fragment)

@@ -31,6 +31,8 @@ enum fz_packet_kind {
  * @tuple: of the packet
  * @quoted: of the packet that an ICMP error quotes, which went the other way
  * @kind: enum fz_packet_kind
+ * @opens: it can only be the first of a connection: TCP's SYN without ACK, SCTP's INIT (RFC 9260,
+ *	   section 5.1), DCCP's Request (RFC 4340, section 5.1)
  * @tcp_flags: 14th byte of the TCP header (FIN 1, SYN 2, RST 4, ACK 16)
  * @frag_id: identification, host byte order
  * @frag_start: offset of the fragment's first byte in the datagram
@@ -44,6 +46,7 @@ struct fz_packet {
 	struct fz_tuple quoted;
 	u8 kind;
 	u8 tcp_flags;
+	bool opens;
 	bool frag_last;
 	u32 frag_id;
 	u32 frag_start;

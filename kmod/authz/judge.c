@@ -116,9 +116,9 @@ static enum outcome pass_alone(struct fz_bundle *bundle, struct fz_flow *flow,
 	return PASSES;
 }
 
-static bool opens_tcp(const struct fz_packet *packet)
+static enum fz_direction other_way(enum fz_direction dir)
 {
-	return (packet->tcp_flags & (TCPHDR_SYN | TCPHDR_ACK)) == TCPHDR_SYN;
+	return dir == FZ_DIR_IN ? FZ_DIR_OUT : FZ_DIR_IN;
 }
 
 static enum fz_reason remember_fragment(struct fz_bundle *bundle, const struct fz_packet *packet,
@@ -189,8 +189,8 @@ static enum outcome judge_new(struct fz_bundle *bundle, const struct fz_flow_key
 }
 
 /*
- * The peer, or we, begin a TCP connection from the far end of one that the other side began. It
- * is no reply: it needs leave of its own, even if both connections have the same ports.
+ * The peer, or we, begin a connection from the far end of one that the other side began. It is no
+ * reply: it needs leave of its own, even if both connections have the same ports.
  */
 static enum outcome judge_reverse(struct fz_bundle *bundle, struct fz_flow *flow,
 				  const struct fz_packet *packet, struct sk_buff *skb)
@@ -217,7 +217,7 @@ static struct fz_flow *live_flow(struct fz_bundle *bundle, const struct fz_flow_
 					      FZ_END_CLOSED : FZ_END_TIMEOUT);
 		return NULL;
 	}
-	if (opens_tcp(packet) && READ_ONCE(flow->state) == FZ_FLOW_CLOSING) {
+	if (packet->opens && READ_ONCE(flow->state) == FZ_FLOW_CLOSING) {
 		fz_flow_end(bundle->az, flow, FZ_END_CLOSED);
 		return NULL;
 	}
@@ -228,7 +228,7 @@ static struct fz_flow *live_flow(struct fz_bundle *bundle, const struct fz_flow_
 	if (bundle->dir == flow->dir) {
 		/* In its own direction it is a first packet again. */
 		why->reason = FZ_REASON_NONE;
-	} else if (opens_tcp(packet)) {
+	} else if (packet->opens) {
 		/* In the other one, only what really begins there. */
 		fz_flow_end(bundle->az, flow, FZ_END_REVOKED);
 		why->reason = FZ_REASON_NONE;
@@ -253,7 +253,7 @@ static enum outcome judge_plain(struct fz_bundle *bundle, const struct fz_packet
 			return refuse(bundle, packet, &why, skb);
 		return judge_new(bundle, &key, packet, skb);
 	}
-	if (opens_tcp(packet) && bundle->dir != flow->dir)
+	if (packet->opens && bundle->dir != flow->dir)
 		return judge_reverse(bundle, flow, packet, skb);
 	return admit(bundle, flow, packet, skb);
 }
@@ -288,7 +288,7 @@ static enum outcome judge_later(struct fz_bundle *bundle, const struct fz_packet
 static enum outcome judge_error(struct fz_bundle *bundle, const struct fz_packet *packet,
 				struct sk_buff *skb)
 {
-	enum fz_direction other = bundle->dir == FZ_DIR_IN ? FZ_DIR_OUT : FZ_DIR_IN;
+	enum fz_direction other = other_way(bundle->dir);
 	struct fz_flow_key key;
 	struct fz_decision why = {};
 	struct fz_flow *flow;
@@ -307,7 +307,7 @@ static enum outcome judge_error(struct fz_bundle *bundle, const struct fz_packet
 /* Whether a packet is the next of the run: same flow, and nothing in it that changes the flow. */
 static bool continues_run(const struct fz_bundle *bundle, const struct fz_packet *packet)
 {
-	return bundle->flow && packet->kind == FZ_PACKET_PLAIN &&
+	return bundle->flow && packet->kind == FZ_PACKET_PLAIN && !packet->opens &&
 	       !(packet->tcp_flags & (TCPHDR_SYN | TCPHDR_FIN | TCPHDR_RST)) &&
 	       fz_tuple_equal(&bundle->tuple, &packet->tuple);
 }

@@ -397,6 +397,71 @@ static void follows_tcp(struct kunit *test)
 #undef state
 }
 
+static struct sk_buff *connection_packet(struct fz_stage *stage, const struct fz_tuple *tuple,
+					 bool opens)
+{
+	struct sk_buff *skb = fz_stage_packet(stage, tuple, 0, 12);
+	u8 *header = skb->data + 20;
+
+	if (tuple->proto == IPPROTO_SCTP)
+		header[12] = opens ? 1 : 0;	/* INIT or DATA */
+	else
+		header[8] = opens ? 0 : 2 << 1;	/* Request or Data */
+	return skb;
+}
+
+/* SCTP and DCCP: what the far end begins needs leave of its own, as with TCP. */
+static void connections_begin_at_one_end(struct kunit *test)
+{
+	static const u8 protos[] = { IPPROTO_SCTP, IPPROTO_DCCP };
+	struct fz_stage *stage = test->priv;
+	struct sk_buff_head queue;
+	struct fz_tuple tuple, reply;
+	struct sk_buff *skb;
+	unsigned int dir, i;
+
+#define judge(dir, tuple, opens)							\
+	fz_stage_judge(stage, 0, dir, connection_packet(stage, tuple, opens))
+	fz_stage_resource(stage, 0, "back", "10.8.0.0/16", "");
+	for (dir = 0; dir < FZ_DIRS; dir++) {
+		set_up(stage, dir);
+		for (i = 0; i < ARRAY_SIZE(protos); i++) {
+			fz_stage_tuple(stage, &tuple, protos[i], "10.8.0.1", 1000, "10.2.0.2", 22);
+			reply = fz_stage_reply(&tuple);
+			KUNIT_EXPECT_TRUE(test, judge(dir, &tuple, true));
+			KUNIT_EXPECT_TRUE(test, judge(other(dir), &reply, false));
+			KUNIT_EXPECT_FALSE(test, judge(other(dir), &reply, true));
+			KUNIT_EXPECT_TRUE(test, judge(dir, &tuple, true));
+			/* Also behind packets that are replies. */
+			__skb_queue_head_init(&queue);
+			__skb_queue_tail(&queue, connection_packet(stage, &reply, false));
+			__skb_queue_tail(&queue, connection_packet(stage, &reply, true));
+			__skb_queue_tail(&queue, connection_packet(stage, &reply, false));
+			local_bh_disable();
+			fz_authz_judge(&stage->az, &stage->peers[0], other(dir), &queue);
+			local_bh_enable();
+			KUNIT_EXPECT_EQ(test, 2, skb_queue_len(&queue));
+			__skb_queue_purge(&queue);
+			/* With leave it may, and it ends nothing. */
+			fz_stage_grant(stage, 0, 0, "back", other(dir), FZ_ACTION_ALLOW, 0);
+			KUNIT_EXPECT_TRUE(test, judge(other(dir), &reply, true));
+			/* A withdrawn one does not turn round by itself. */
+			fz_stage_revoke(stage, 0, 0, "all", dir);
+			KUNIT_EXPECT_FALSE(test, judge(other(dir), &reply, false));
+			KUNIT_EXPECT_TRUE(test, judge(other(dir), &reply, true));
+			fz_stage_revoke(stage, 0, 0, "back", other(dir));
+			set_up(stage, dir);
+			fz_flow_flush(&stage->az, NULL);
+			/* Without a chunk it is nothing. */
+			skb = fz_stage_packet(stage, &tuple, 0, 0);
+			KUNIT_EXPECT_FALSE(test, fz_stage_judge(stage, 0, dir, skb));
+		}
+		KUNIT_EXPECT_EQ(test, 2ULL, fz_stage_refused(stage, dir, FZ_REASON_MALFORMED));
+		fz_stage_revoke(stage, 0, 0, "all", dir);
+	}
+#undef judge
+}
+
 static void pings_do_not_mix(struct kunit *test)
 {
 	struct fz_stage *stage = test->priv;
@@ -743,6 +808,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(lease_ends_it),
 	KUNIT_CASE(peer_removal_ends_all),
 	KUNIT_CASE(follows_tcp),
+	KUNIT_CASE(connections_begin_at_one_end),
 	KUNIT_CASE(pings_do_not_mix),
 	KUNIT_CASE(errors_belong_to_flows),
 	KUNIT_CASE(modes_change_under_flows),
