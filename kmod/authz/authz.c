@@ -206,16 +206,29 @@ void fz_authz_peer_remove(struct fz_authz *az, struct fz_authz_peer *ap)
 }
 
 /**
- * fz_authz_count() - counts a packet that the tunnel refused
+ * fz_authz_bad_source() - a packet from a peer has a source that is not the peer's
  * @az: the device's
- * @dir: direction
- * @reason: why
+ * @ap: the peer's
+ * @skb: the inner packet, as for fz_authz_judge(); left alone
  *
- * Context: BH disabled.
+ * Cryptokey routing refuses it in every mode; here it is counted and told.
+ *
+ * Context: BH disabled. Takes RCU.
  */
-void fz_authz_count(struct fz_authz *az, enum fz_direction dir, enum fz_reason reason)
+void fz_authz_bad_source(struct fz_authz *az, struct fz_authz_peer *ap, const struct sk_buff *skb)
 {
-	fz_count_add(az, refused[dir][reason], 1);
+	struct fz_decision decision = {
+		.verdict = FZ_VERDICT_REFUSE,
+		.reason = FZ_REASON_SOURCE,
+	};
+	struct fz_packet packet;
+
+	rcu_read_lock();
+	/* Whatever else may be wrong with it. */
+	fz_dissect(skb, &packet);
+	fz_count_add(az, refused[FZ_DIR_IN][FZ_REASON_SOURCE], packet.packets);
+	fz_tell_denial(az, ap, FZ_DIR_IN, &packet.tuple, &decision);
+	rcu_read_unlock();
 }
 
 /**

@@ -346,7 +346,7 @@ static void drop_source(struct fz_peer *peer, struct sk_buff *skb)
 				    fz->dev->name, &ipv6_hdr(skb)->saddr, peer->internal_id);
 	DEV_STATS_INC(fz->dev, rx_errors);
 	DEV_STATS_INC(fz->dev, rx_frame_errors);
-	fz_authz_count(&fz->authz, FZ_DIR_IN, FZ_REASON_SOURCE);
+	fz_authz_bad_source(&fz->authz, &peer->authz, skb);
 	kfree_skb(skb);
 }
 
