@@ -204,17 +204,19 @@ netdev_tx_t fz_send_xmit(struct sk_buff *skb, struct net_device *dev)
 
 /*
  * What waited for a session is judged again: the policy may be another by now. Keepalives have
- * nothing to be judged; there is one at most, in front, and data behind it makes it needless.
+ * nothing to be judged, and beside data, or another one, they are needless.
  */
 static void judge_again(struct fz_peer *peer, struct sk_buff_head *packets)
 {
-	struct sk_buff *first = skb_peek(packets);
+	struct sk_buff *skb, *next;
 
-	if (!first->len) {
+	skb_queue_walk_safe(packets, skb, next) {
+		if (skb->len)
+			continue;
 		if (skb_queue_len(packets) == 1)
 			return;
-		__skb_unlink(first, packets);
-		consume_skb(first);
+		__skb_unlink(skb, packets);
+		consume_skb(skb);
 	}
 	fz_authz_judge_again(&peer->device->authz, &peer->authz, FZ_DIR_OUT, packets);
 }
