@@ -233,7 +233,7 @@ struct fz_ask {
  * @lock: all changes; see the top of this file
  * @generation: moves with every change of policy; @lock to write, READ_ONCE to read
  * @staged: policy of the open epoch, NULL if there is none; @lock
- * @owner: of the open epoch; @lock
+ * @owner: of the open epoch, 0 if there is none; @lock to write, READ_ONCE to read
  * @observes: some mode was observe once: then admitting more also moves @gen
  * @peers: by struct fz_authz_peer.node; @lock to write, RCU to read
  * @ask: held flows

@@ -28,14 +28,28 @@ int fz_epoch_begin(struct fz_authz *az, u64 owner, struct netlink_ext_ack *extac
 		err = -EBUSY;
 	} else {
 		az->staged = fz_policy_alloc();
-		az->owner = owner;
-		if (!az->staged) {
+		if (az->staged) {
+			WRITE_ONCE(az->owner, owner);
+		} else {
 			NL_SET_ERR_MSG(extack, "out of memory for the epoch");
 			err = -ENOMEM;
 		}
 	}
 	mutex_unlock(&az->lock);
 	return err;
+}
+
+/**
+ * fz_epoch_is_owner() - whether a client has an epoch open, so that its changes are kept aside
+ * @az: the device's
+ * @owner: the client; not 0
+ *
+ * Context: any. Only the client's own requests change the answer.
+ * Return: true if it has.
+ */
+bool fz_epoch_is_owner(const struct fz_authz *az, u64 owner)
+{
+	return READ_ONCE(az->owner) == owner;
 }
 
 static int check_owner(const struct fz_authz *az, u64 owner, struct netlink_ext_ack *extack)
@@ -92,7 +106,7 @@ static int commit_locked(struct fz_authz *az, struct netlink_ext_ack *extack)
 	policy->live = true;
 	rcu_assign_pointer(az->policy, policy);
 	az->staged = NULL;
-	az->owner = 0;
+	WRITE_ONCE(az->owner, 0);
 	fz_policy_moved(az, true);
 	/* From here no packet is judged by the old one. */
 	synchronize_rcu();
@@ -141,8 +155,24 @@ int fz_epoch_abort(struct fz_authz *az, u64 owner, struct netlink_ext_ack *extac
 	if (!err) {
 		fz_policy_retire(az, az->staged);
 		az->staged = NULL;
-		az->owner = 0;
+		WRITE_ONCE(az->owner, 0);
 	}
 	mutex_unlock(&az->lock);
 	return err;
+}
+
+/**
+ * fz_epoch_release() - drops what a client that is gone had staged
+ * @az: the device's
+ * @owner: the client, which makes no request any more
+ *
+ * Without a lock for all who had nothing: only the client itself ever makes itself the owner, so
+ * that what is read here cannot become its number afterwards.
+ *
+ * Context: may sleep; takes az->lock if the client has an epoch open.
+ */
+void fz_epoch_release(struct fz_authz *az, u64 owner)
+{
+	if (fz_epoch_is_owner(az, owner))
+		fz_epoch_abort(az, owner, NULL);
 }

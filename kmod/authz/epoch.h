@@ -17,5 +17,7 @@ struct fz_authz;
 int fz_epoch_begin(struct fz_authz *az, u64 owner, struct netlink_ext_ack *extack);
 int fz_epoch_commit(struct fz_authz *az, u64 owner, struct netlink_ext_ack *extack);
 int fz_epoch_abort(struct fz_authz *az, u64 owner, struct netlink_ext_ack *extack);
+void fz_epoch_release(struct fz_authz *az, u64 owner);
+bool fz_epoch_is_owner(const struct fz_authz *az, u64 owner);
 
 #endif /* _FZ_AUTHZ_EPOCH_H */

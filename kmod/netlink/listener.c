@@ -202,7 +202,7 @@ static void release_one(struct fz_events *events, const struct net *net, u32 por
 		if (is_from(listener_of(events, i), net, portid))
 			drop_listener(events, i);
 	}
-	fz_epoch_abort(&fz->authz, fz_nl_owner(net, portid), NULL);
+	fz_epoch_release(&fz->authz, fz_nl_owner(net, portid));
 }
 
 static int netlink_event(struct notifier_block *nb, unsigned long event, void *data)

@@ -260,6 +260,15 @@ static void epoch_aborted_changes_nothing(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, may(stage, 0, "10.2.0.1", 1));
 	KUNIT_EXPECT_FALSE(test, may(stage, 0, "10.3.0.1", 1));
 	KUNIT_EXPECT_EQ(test, generation, fz_authz_generation(&stage->az));
+	/* What a client had open goes with it; who had nothing waits for nobody. */
+	fz_epoch_begin(&stage->az, 7, NULL);
+	mutex_lock(&stage->az.lock);
+	fz_epoch_release(&stage->az, 8);
+	KUNIT_EXPECT_NOT_NULL(test, stage->az.staged);
+	mutex_unlock(&stage->az.lock);
+	fz_epoch_release(&stage->az, 7);
+	KUNIT_EXPECT_NULL(test, stage->az.staged);
+	KUNIT_EXPECT_EQ(test, generation, fz_authz_generation(&stage->az));
 	/* One is left open: the device takes it along. */
 	KUNIT_EXPECT_EQ(test, 0, fz_epoch_begin(&stage->az, 8, NULL));
 	fz_stage_resource(stage, 8, "new", "10.3.0.0/16", "");
