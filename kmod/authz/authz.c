@@ -8,6 +8,7 @@
 
 #include "authz/decide.h"
 #include "authz/fragment.h"
+#include "authz/ghosts.h"
 #include "authz/held.h"
 #include "authz/policy.h"
 #include "authz/reject.h"
@@ -100,6 +101,7 @@ int fz_authz_init(struct fz_authz *az, struct net_device *dev, const struct fz_a
 	mutex_init(&az->lock);
 	spin_lock_init(&az->flow_lock);
 	INIT_LIST_HEAD(&az->fresh);
+	INIT_LIST_HEAD(&az->refused);
 	INIT_LIST_HEAD(&az->peers);
 	fz_bucket_init(&az->rejects, FZ_REJECT_RATE, FZ_REJECT_BURST);
 	fz_refusal_init(&az->refusals);
@@ -151,6 +153,7 @@ void fz_authz_destroy(struct fz_authz *az)
 	mutex_unlock(&az->lock);
 	WARN_ON(az->n_flows || !list_empty(&az->peers));
 	rhashtable_destroy(&az->flows);
+	fz_ghosts_free(az);
 	free_percpu(az->counts);
 	mutex_destroy(&az->lock);
 }
@@ -174,6 +177,7 @@ void fz_authz_peer_init(struct fz_authz *az, struct fz_authz_peer *ap, u64 id)
 	INIT_LIST_HEAD(&ap->held.list);
 	INIT_LIST_HEAD(&ap->flows);
 	INIT_LIST_HEAD(&ap->fresh);
+	INIT_LIST_HEAD(&ap->refused);
 	INIT_LIST_HEAD(&ap->grants);
 	fz_fragment_init(&ap->fragments);
 	fz_bucket_init(&ap->requests, FZ_ASK_RATE, FZ_ASK_BURST);

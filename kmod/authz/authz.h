@@ -48,6 +48,7 @@ struct fz_authz;
 struct fz_authz_peer;
 struct fz_policy;
 struct fz_ask_prefixes;
+struct fz_ghosts;
 
 /**
  * struct fz_authz_ops - what the tunnel does for the authorization
@@ -164,6 +165,7 @@ struct fz_held_list {
  * @held: flows held
  * @flows: answered flows, by struct fz_flow.peer_node; az->flow_lock
  * @fresh: unanswered flows, oldest first; az->flow_lock
+ * @refused: withdrawn flows, oldest first; az->flow_lock
  * @grants: by struct fz_grant.peer_node, staged ones too; az->lock
  * @node: in az->peers; az->lock to write, RCU to read
  * @fragments: of datagrams in flight
@@ -178,6 +180,7 @@ struct fz_authz_peer {
 	struct fz_held_list held;
 	struct list_head flows;
 	struct list_head fresh;
+	struct list_head refused;
 	struct list_head grants;
 	struct list_head node;
 	struct fz_fragments fragments;
@@ -230,6 +233,9 @@ struct fz_ask {
  * @n_fragments: datagrams remembered, of all peers
  * @flow_lock: lists of flows here and in peers, and struct fz_flow.dead; BH disabled
  * @fresh: unanswered flows, oldest first; @flow_lock
+ * @refused: withdrawn flows, oldest first; @flow_lock
+ * @ghosts: withdrawn flows that had to make room; NULL until some flow is withdrawn. The sweep
+ *	    writes it once
  * @lock: all changes; see the top of this file
  * @generation: moves with every change of policy; @lock to write, READ_ONCE to read
  * @staged: policy of the open epoch, NULL if there is none; @lock
@@ -261,6 +267,8 @@ struct fz_authz {
 	atomic_t n_fragments;
 	spinlock_t flow_lock;
 	struct list_head fresh;
+	struct list_head refused;
+	struct fz_ghosts *ghosts;
 
 	struct mutex lock ____cacheline_aligned_in_smp;
 	u64 generation;

@@ -10,6 +10,7 @@
 
 #include "authz/authz.h"
 #include "authz/decide.h"
+#include "authz/ghosts.h"
 #include "authz/tell.h"
 
 static struct kmem_cache *flow_cache;
@@ -150,6 +151,11 @@ void fz_flow_set_grant(struct fz_authz *az, struct fz_flow *flow, struct fz_gran
 		fz_grant_put(old);
 }
 
+static bool on_device_list(const struct fz_flow *flow)
+{
+	return !flow->answered || flow->refused;
+}
+
 /* Takes @flow out of table and lists; false if somebody else did. */
 static bool unlink_flow(struct fz_authz *az, struct fz_flow *flow)
 {
@@ -161,8 +167,8 @@ static bool unlink_flow(struct fz_authz *az, struct fz_flow *flow)
 	WRITE_ONCE(flow->dead, true);
 	rhashtable_remove_fast(&az->flows, &flow->node, fz_flow_table);
 	list_del(&flow->peer_node);
-	if (!flow->answered)
-		list_del(&flow->fresh_node);
+	if (on_device_list(flow))
+		list_del(&flow->device_node);
 	ap->n_flows--;
 	WRITE_ONCE(az->n_flows, az->n_flows - 1);
 	return true;
@@ -219,8 +225,8 @@ void fz_flow_end(struct fz_authz *az, struct fz_flow *flow, enum fz_flow_end end
  *
  * Without the entry the far end's next packet would look like the first of a flow in the other
  * direction, and if policy admits that one, the withdrawn flow would go on as its replies. It goes
- * when it has been silent for as long as a live one may be, and is never evicted: a peer must not
- * be able to get rid of it.
+ * when it has been silent for as long as a live one may be, or, when there is no room for another,
+ * leaves a ghost: a peer must not be able to get rid of it.
  *
  * Context: RCU, BH disabled, no flow's lock held. Of several callers one does it.
  */
@@ -231,12 +237,12 @@ void fz_flow_refuse(struct fz_authz *az, struct fz_flow *flow, enum fz_flow_end 
 	spin_lock(&az->flow_lock);
 	ours = !flow->dead && !flow->refused;
 	if (ours) {
+		if (on_device_list(flow))
+			list_del(&flow->device_node);
 		WRITE_ONCE(flow->refused, true);
-		if (!flow->answered) {
-			list_del(&flow->fresh_node);
-			list_move_tail(&flow->peer_node, &flow->key.ap->flows);
-			WRITE_ONCE(flow->answered, true);
-		}
+		WRITE_ONCE(flow->answered, true);
+		list_move_tail(&flow->peer_node, &flow->key.ap->refused);
+		list_add_tail(&flow->device_node, &az->refused);
 	}
 	spin_unlock(&az->flow_lock);
 	if (!ours)
@@ -277,8 +283,11 @@ void fz_flow_restore(struct fz_authz *az, struct fz_flow *flow)
 
 	spin_lock(&az->flow_lock);
 	ours = !flow->dead && flow->refused;
-	if (ours)
+	if (ours) {
 		WRITE_ONCE(flow->refused, false);
+		list_del(&flow->device_node);
+		list_move_tail(&flow->peer_node, &flow->key.ap->flows);
+	}
 	spin_unlock(&az->flow_lock);
 	if (!ours)
 		return;
@@ -303,7 +312,8 @@ void fz_flow_end_peer(struct fz_authz *az, struct fz_authz_peer *ap, enum fz_flo
 		rcu_read_lock();
 		spin_lock_bh(&az->flow_lock);
 		flow = list_first_entry_or_null(&ap->flows, struct fz_flow, peer_node) ?:
-		       list_first_entry_or_null(&ap->fresh, struct fz_flow, peer_node);
+		       list_first_entry_or_null(&ap->fresh, struct fz_flow, peer_node) ?:
+		       list_first_entry_or_null(&ap->refused, struct fz_flow, peer_node);
 		if (flow)
 			unlink_flow(az, flow);
 		spin_unlock_bh(&az->flow_lock);
@@ -361,19 +371,26 @@ static struct fz_flow *new_flow(struct fz_authz *az, const struct fz_flow_key *k
 }
 
 /*
- * Room for one more flow of a peer. Who is over its own budget loses its own oldest unanswered
- * flow; when the whole device is full, the oldest of all goes.
+ * Room for one more flow of a peer. Who is over its own budget gives of its own; when the whole
+ * device is full, the oldest of all goes. Withdrawn flows go before unanswered ones: as long as
+ * there are some, nothing that lives has to.
  */
 static bool make_room(struct fz_authz *az, struct fz_authz_peer *ap, struct fz_flow **victim)
 {
+	struct fz_flow *refused, *fresh;
+
 	lockdep_assert_held(&az->flow_lock);
 	*victim = NULL;
-	if (ap->n_flows >= READ_ONCE(az->max_peer_flows))
-		*victim = list_first_entry_or_null(&ap->fresh, struct fz_flow, peer_node);
-	else if (az->n_flows >= READ_ONCE(az->max_flows))
-		*victim = list_first_entry_or_null(&az->fresh, struct fz_flow, fresh_node);
-	else
+	if (ap->n_flows >= READ_ONCE(az->max_peer_flows)) {
+		refused = list_first_entry_or_null(&ap->refused, struct fz_flow, peer_node);
+		fresh = list_first_entry_or_null(&ap->fresh, struct fz_flow, peer_node);
+	} else if (az->n_flows >= READ_ONCE(az->max_flows)) {
+		refused = list_first_entry_or_null(&az->refused, struct fz_flow, device_node);
+		fresh = list_first_entry_or_null(&az->fresh, struct fz_flow, device_node);
+	} else {
 		return true;
+	}
+	*victim = refused && fz_ghosts_add(az, &refused->key, refused->dir) ? refused : fresh;
 	return *victim && unlink_flow(az, *victim);
 }
 
@@ -398,7 +415,7 @@ static struct fz_flow *link_flow(struct fz_authz *az, struct fz_flow *flow,
 	if (IS_ERR(old))
 		return NULL;
 	list_add_tail(&flow->peer_node, &ap->fresh);
-	list_add_tail(&flow->fresh_node, &az->fresh);
+	list_add_tail(&flow->device_node, &az->fresh);
 	ap->n_flows++;
 	WRITE_ONCE(az->n_flows, az->n_flows + 1);
 	return flow;
@@ -438,7 +455,8 @@ struct fz_flow *fz_flow_create(struct fz_authz *az, const struct fz_flow_key *ke
 	found = link_flow(az, flow, &victim);
 	spin_unlock(&az->flow_lock);
 	if (victim) {
-		fz_count_add(az, flows_evicted, 1);
+		if (!victim->refused)
+			fz_count_add(az, flows_evicted, 1);
 		finish_flow(az, victim, FZ_END_EVICTED);
 	}
 	if (found != flow) {

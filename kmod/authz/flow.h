@@ -100,13 +100,13 @@ struct fz_flow_side {
  * @mode: enum fz_mode it was judged in; changed under @lock
  * @held: packets of it are still being released by the ask part: others must queue behind
  * @dead: ended; az->flow_lock
- * @answered: on ap->flows rather than ap->fresh; az->flow_lock
+ * @answered: on ap->flows rather than ap->fresh, unless @refused; az->flow_lock
  * @refused: policy ended it, and user space was told; it stays so that what still comes is not taken
  *	for the beginning of another. Changed under az->flow_lock
  * @icmp_code: of the first packet; never changes
  * @started: boot clock, ns; changed under @lock
- * @peer_node: in ap->fresh or ap->flows; az->flow_lock
- * @fresh_node: in az->fresh while unanswered; az->flow_lock
+ * @peer_node: in ap->fresh, ap->flows or ap->refused; az->flow_lock
+ * @device_node: in az->fresh while unanswered, in az->refused while @refused; az->flow_lock
  * @rcu: frees it
  * @side: by enum fz_direction
  */
@@ -129,7 +129,7 @@ struct fz_flow {
 	u64 started;
 	struct list_head peer_node;
 	union {
-		struct list_head fresh_node;
+		struct list_head device_node;
 		struct rcu_head rcu;
 	};
 

@@ -5,6 +5,7 @@
 #include <linux/rhashtable.h>
 
 #include "authz/authz.h"
+#include "authz/ghosts.h"
 
 static const struct {
 	size_t at;
@@ -247,7 +248,8 @@ void fz_flow_dump_end(struct fz_flow_cursor *cursor)
 /**
  * fz_flow_flush() - forgets flows; live ones are judged anew with their next packet
  * @az: the device's
- * @only: only this peer's flows; NULL all
+ * @only: only this peer's flows; NULL all. Ghosts of withdrawn ones go only with all: which of them
+ *	  are the peer's cannot be told
  *
  * Context: may sleep; takes az->lock.
  */
@@ -259,6 +261,7 @@ void fz_flow_flush(struct fz_authz *az, struct fz_authz_peer *only)
 		fz_flow_end_peer(az, only, FZ_END_FLUSHED);
 		return;
 	}
+	fz_ghosts_forget(az);
 	mutex_lock(&az->lock);
 	list_for_each_entry(ap, &az->peers, node)
 		fz_flow_end_peer(az, ap, FZ_END_FLUSHED);

@@ -193,7 +193,7 @@ static void mark_answered(struct fz_authz *az, struct fz_flow *flow)
 {
 	spin_lock(&az->flow_lock);
 	if (!flow->dead && !flow->answered) {
-		list_del(&flow->fresh_node);
+		list_del(&flow->device_node);
 		list_move_tail(&flow->peer_node, &flow->key.ap->flows);
 		WRITE_ONCE(flow->answered, true);
 	}

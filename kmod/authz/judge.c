@@ -14,6 +14,7 @@
 #include "authz/authz.h"
 #include "authz/decide.h"
 #include "authz/fragment.h"
+#include "authz/ghosts.h"
 #include "authz/held.h"
 #include "authz/reject.h"
 #include "authz/tell.h"
@@ -210,8 +211,11 @@ static struct fz_flow *live_flow(struct fz_bundle *bundle, const struct fz_flow_
 	struct fz_flow *flow = fz_flow_find(bundle->az, key);
 
 	why->reason = FZ_REASON_NONE;
-	if (!flow)
+	if (!flow) {
+		if (!packet->opens && fz_ghosts_find(bundle->az, key, other_way(bundle->dir)))
+			*why = (struct fz_decision){ .reason = FZ_REASON_NO_GRANT };
 		return NULL;
+	}
 	if (fz_flow_is_idle(bundle->az, flow, bundle->dir)) {
 		fz_flow_end(bundle->az, flow, READ_ONCE(flow->state) == FZ_FLOW_CLOSING ?
 					      FZ_END_CLOSED : FZ_END_TIMEOUT);

@@ -13,6 +13,7 @@
 #include "authz/authz.h"
 #include "authz/decide.h"
 #include "authz/fragment.h"
+#include "authz/ghosts.h"
 
 /* Flows visited a second when nothing happened: a million take a quarter of a minute. */
 #define SWEEP_PART 65536
@@ -115,6 +116,7 @@ void fz_sweep_run(struct work_struct *work)
 
 	sweep_flows(az);
 	sweep_fragments(az);
+	fz_ghosts_age(az);
 	if (READ_ONCE(az->n_flows) || atomic_read(&az->n_fragments))
 		queue_delayed_work(system_power_efficient_wq, &az->sweep, HZ);
 }

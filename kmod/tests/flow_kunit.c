@@ -8,6 +8,7 @@
 #include <net/tcp.h>
 
 #include "authz/decide.h"
+#include "authz/ghosts.h"
 #include "tests/stage.h"
 #include "tests/suites.h"
 
@@ -669,6 +670,84 @@ static void makes_room(struct kunit *test)
 	expect_passes(0, FZ_DIR_IN, &tuple, 0);
 }
 
+/*
+ * A table full of withdrawn flows takes new ones, and those that made room for them still do not
+ * come back as replies.
+ */
+static void withdrawn_flows_make_room(struct kunit *test)
+{
+	struct fz_stage *stage = test->priv;
+	struct fz_prefix prefixes[] = {
+		fz_stage_prefix(stage, "10.8.0.0/16"),
+		fz_stage_prefix(stage, "fd08::/16"),
+	};
+	struct fz_resource_spec back = { .name = "back", .prefixes = prefixes, .n_prefixes = 2 };
+	struct fz_authz_stats stats;
+	struct kinds kinds[8];
+	struct fz_tuple tuple, reply;
+	unsigned int dir, i, n = make_kinds(stage, kinds);
+
+	KUNIT_ASSERT_EQ(test, 0, fz_resource_set(&stage->az, 0, &back, 1, NULL, NULL));
+	fz_stage_resource(stage, 0, "new", "10.3.0.0/16", "");
+	fz_max_flows_set(&stage->az, n);
+	for (dir = 0; dir < FZ_DIRS; dir++) {
+		/* First it is the peer that has too many, then all of them. */
+		stage->az.max_peer_flows = n + dir;
+		fz_stage_grant(stage, 0, 0, "back", other(dir), FZ_ACTION_ALLOW, 0);
+		fz_stage_grant(stage, 0, 0, "new", dir, FZ_ACTION_ALLOW, 0);
+		set_up(stage, dir);
+		for (i = 0; i < n; i++) {
+			expect_passes(0, dir, &kinds[i].tuple, kinds[i].flags);
+			expect_passes(0, other(dir), &kinds[i].reply, kinds[i].reply_flags);
+		}
+		fz_stage_revoke(stage, 0, 0, "all", dir);
+		fz_stage_sweep(stage);
+		stage->n_ends = 0;
+		for (i = 0; i < n; i++) {
+			fz_stage_tuple(stage, &tuple, IPPROTO_UDP, "10.8.0.1", 1000 + i, "10.3.0.2",
+				       53);
+			reply = fz_stage_reply(&tuple);
+			expect_passes(0, dir, &tuple, 0);
+			expect_passes(0, other(dir), &reply, 0);
+		}
+		KUNIT_EXPECT_EQ(test, n, stage->az.n_flows);
+		/* What lives has not been touched, and their end was told before. */
+		KUNIT_EXPECT_EQ(test, 0, stage->n_ends);
+		fz_authz_stats(&stage->az, &stats);
+		KUNIT_EXPECT_EQ(test, 0ULL, stats.flows_evicted);
+		fz_flow_end_peer(&stage->az, &stage->peers[0], FZ_END_FLUSHED);
+		for (i = 0; i < n; i++) {
+			expect_refused(0, other(dir), &kinds[i].reply, 0, FZ_REASON_NO_GRANT);
+			expect_refused(0, dir, &kinds[i].tuple, 0, FZ_REASON_NO_GRANT);
+			expect_refused(0, other(dir), &kinds[i].reply, 0, FZ_REASON_NO_GRANT);
+		}
+		/* What really begins at the far end may, and whatever never was a reply. */
+		expect_passes(0, other(dir), &kinds[0].reply, TCPHDR_SYN);
+		for (i = 1000; i < 1003; i++) {
+			fz_stage_tuple(stage, &tuple, IPPROTO_UDP, "10.5.0.2", i, "10.8.0.1", 1000);
+			expect_passes(0, other(dir), &tuple, 0);
+		}
+		fz_flow_end_peer(&stage->az, &stage->peers[0], FZ_END_FLUSHED);
+		/* While somebody goes on sending it is remembered; then forgotten. */
+		for (i = 0; i < 6; i++) {
+			stage->az.ghosts->turned = jiffies - FZ_TIMEOUT_MAX * HZ;
+			fz_stage_sweep(stage);
+			expect_refused(0, other(dir), &kinds[1].reply, 0, FZ_REASON_NO_GRANT);
+		}
+		expect_passes(0, other(dir), &kinds[3].reply, 0);
+		/* Granted again, it begins anew, and has replies. */
+		set_up(stage, dir);
+		expect_passes(0, dir, &kinds[1].tuple, 0);
+		expect_passes(0, other(dir), &kinds[1].reply, 0);
+		fz_flow_flush(&stage->az, NULL);
+		expect_passes(0, other(dir), &kinds[1].reply, 0);
+		fz_flow_flush(&stage->az, NULL);
+		fz_stage_revoke(stage, 0, 0, "all", dir);
+		fz_stage_revoke(stage, 0, 0, "new", dir);
+		fz_stage_revoke(stage, 0, 0, "back", other(dir));
+	}
+}
+
 static void silence_ends_it(struct kunit *test)
 {
 	struct fz_stage *stage = test->priv;
@@ -836,6 +915,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(refuses_bad_modes),
 	KUNIT_CASE(open_is_open),
 	KUNIT_CASE(makes_room),
+	KUNIT_CASE(withdrawn_flows_make_room),
 	KUNIT_CASE(silence_ends_it),
 	KUNIT_CASE(epoch_keeps_flows),
 	KUNIT_CASE(lists_flows),
