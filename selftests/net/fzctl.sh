@@ -20,13 +20,15 @@ has_wireguard()
 	[ -d /sys/module/wireguard ] || modprobe wireguard 2>/dev/null
 }
 
-# Both kinds, freshly made, with nothing on them.
+# Both kinds, freshly made, with nothing on them. What wg says is compared with its device's name
+# replaced by ours, so that name has a character that no key has.
+WG=wg-0
 new_pair()
 {
 	ip link del fz0 2>/dev/null
-	ip link del wg0 2>/dev/null
+	ip link del $WG 2>/dev/null
 	cmd_ok ip link add fz0 type fz
-	cmd_ok ip link add wg0 type wireguard
+	cmd_ok ip link add $WG type wireguard
 }
 
 new_device()
@@ -43,9 +45,9 @@ same()
 
 	ours=$(fzctl "${@/#DEV/fz0}" 2>&1)
 	ours_is=$?
-	theirs=$(wg "${@/#DEV/wg0}" 2>&1)
+	theirs=$(wg "${@/#DEV/$WG}" 2>&1)
 	theirs_is=$?
-	theirs=${theirs//wg0/fz0}
+	theirs=${theirs//$WG/fz0}
 	ours=${ours//fzctl: /}
 	if [ "$ours" != "$theirs" ]; then
 		diff <(echo "$theirs") <(echo "$ours") | head -20 | sed 's/^/# /'
@@ -110,7 +112,10 @@ wg_verbs()
 		for ((i = 0; i < 1500; i++)); do
 			echo "AllowedIPs = 10.$((i / 250)).$((i % 250)).0/24, fd00:$i::/32"
 		done
-		many_keys 300 | awk '{ printf "[Peer]\nPublicKey = %s\nAllowedIPs = 172.16.%d.%d/32\n", $0, NR / 250, NR % 250 }'
+		{
+			many_keys 299
+			echo wg0wg0wg0wg0wg0wg0wg0wg0wg0wg0wg0wg0wg0wg0A=
+		} | awk '{ printf "[Peer]\nPublicKey = %s\nAllowedIPs = 172.16.%d.%d/32\n", $0, NR / 250, NR % 250 }'
 	} >"$WORK/large"
 	same setconf DEV "$WORK/large"
 	equal "$(fz show fz0 peers | wc -l)" 301 "peers of the large file"
@@ -197,7 +202,9 @@ usage_errors()
 	refused 2 /nonexistent setconf fz0 /nonexistent
 	refused 2 '"mode"' mode
 	refused 2 '"closed"' mode fz0 closed
-	refused 2 '"sideways"' mode fz0 sideways enforce
+	refused 2 '"sideways" is neither a direction' mode fz0 sideways enforce
+	refused 2 '"up" is neither a direction' mode fz0 up open
+	refused 2 '"up" is no mode' mode fz0 in up
 	refused 2 '"in"' mode fz0 in
 	refused 2 '"inherit"' mode fz0 inherit
 	refused 2 '"10.0.0.1/8"' ask-prefixes fz0 10.0.0.1/8
@@ -209,6 +216,8 @@ usage_errors()
 	refused 2 '"10.0.0.0/33"' resource add fz0 web 10.0.0.0/33
 	refused 2 '"65536"' resource add fz0 web 10.0.0.0/8 tcp/65536
 	refused 2 '"90-80"' resource add fz0 web 10.0.0.0/8 tcp/90-80
+	refused 2 '"tpc/80" is neither a prefix' resource add fz0 web 10.0.0.0/8 tpc/80
+	refused 2 '"10.0.0.300" is no prefix' resource add fz0 web 10.0.0.300
 	refused 2 '"proto/256"' resource add fz0 web 10.0.0.0/8 proto/256
 	refused 2 'a b' resource add fz0 'a b' 10.0.0.0/8
 	refused 2 bytes resource add fz0 "$(printf 'x%.0s' {1..64})" 10.0.0.0/8
@@ -344,6 +353,13 @@ resources_and_grants()
 		"pass web" explanation
 	equal "$(fz explain fz0 peer "$PEER" in proto/47 10.9.0.1 10.3.0.1 | head -1)" "verdict: refuse" explanation
 	refused 1 '"nothing"' grant add fz0 any resource nothing
+	refused 1 "\"$STRANGER\"" grant add fz0 peer "$STRANGER" resource web
+	refused 1 "\"$STRANGER\"" grant del fz0 peer "$STRANGER" resource web
+	refused 1 "\"$STRANGER\"" grant list fz0 peer "$STRANGER"
+	refused 1 "\"$STRANGER\"" flow list fz0 peer "$STRANGER"
+	refused 1 "\"$STRANGER\"" flow flush fz0 peer "$STRANGER"
+	refused 1 "\"$STRANGER\"" explain fz0 peer "$STRANGER" in tcp 10.0.0.1 10.2.0.1:1
+	refused 1 "\"nothing\"" grant add fz0 peer "$PEER" resource nothing
 	refused 1 '"nothing"' resource del fz0 nothing
 	refused 1 '"web"' grant del fz0 any resource web out
 	cmd_ok fz grant del fz0 any resource all out
@@ -509,6 +525,10 @@ helps()
 		equal "$(fzctl help $noun | tail -n +2)" "$(fzctl $noun --help)" "help of $noun"
 		fzctl $noun --help | grep -q "^fzctl $noun" || fail "the help of $noun does not name it"
 	done
+	for noun in join status why; do
+		equal "$(fzctl $noun -h)" "$(fzctl help $noun | tail -n +2)" "help of $noun"
+		fzctl $noun -h | grep -q "^fzctl $noun" || fail "the help of $noun does not name it"
+	done
 	cmd_ok fzctl --version
 }
 
@@ -517,11 +537,12 @@ fzctl genkey >"$WORK/key"
 fzctl genpsk >"$WORK/psk"
 PEER=$(fzctl genkey | fzctl pubkey)
 OTHER=$(fzctl genkey | fzctl pubkey)
+STRANGER=$(fzctl genkey | fzctl pubkey)	# no device has it
 
 if has_wireguard; then
 	check "set and show as wg does" wg_verbs
 	check "setconf, addconf and syncconf as wg does" conf_verbs
-	ip link del wg0 2>/dev/null
+	ip link del $WG 2>/dev/null
 fi
 check "keys" keys
 check "a wrong word is named, and nothing applied" usage_errors

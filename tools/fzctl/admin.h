@@ -37,6 +37,10 @@
 
 #define ADMIN_OPTIONS_MAX 128
 
+/* What the broker allows at most. */
+#define ADMIN_LEASE_DAYS 30
+#define ADMIN_INVITE_DAYS 90
+
 /**
  * struct admin - one command: its words without options, and the options
  * @noun: "user", "site" ...

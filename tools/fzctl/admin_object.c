@@ -270,18 +270,16 @@ static int resource_words(const struct admin *admin, json_t *body)
 {
 	json_t *prefixes = json_array(), *services = json_array();
 	struct fz_resource ignored = { 0 };
-	struct fz_error err, other;
 	struct fz_prefix prefix;
 	int status = EXIT_DONE;
 
 	for (int i = 1; i < admin->n_words && !status; i++) {
-		if (!fz_parse_prefix(admin->words[i], &prefix, &err))
+		if (!fz_parse_prefix(admin->words[i], &prefix, NULL))
 			json_array_append_new(prefixes, json_string(admin->words[i]));
-		else if (!fz_parse_service(admin->words[i], &ignored, &other))
+		else if (!fz_parse_service(admin->words[i], &ignored, NULL))
 			json_array_append_new(services, json_string(admin->words[i]));
 		else
-			/* What looks like an address was meant as one. */
-			status = bad_word(strpbrk(admin->words[i], ".:") ? &err : &other);
+			status = bad_prefix_or_service(admin->words[i]);
 	}
 	fz_resource_clear(&ignored);
 	if (json_array_size(prefixes))
@@ -301,6 +299,19 @@ static void set_list(const struct admin *admin, json_t *body, const char *field,
 
 	if (list)
 		json_object_set_new(body, field, list);
+}
+
+/* A site's: a wrong one is found before the broker is asked. */
+static int prefixes_check(const struct admin *admin)
+{
+	struct fz_prefix prefix;
+	struct fz_error err;
+
+	for (size_t i = 0; i < admin->n_options; i++)
+		if (!strcmp(admin->options[i].name, "--prefix") &&
+		    fz_parse_prefix(admin->options[i].value, &prefix, &err))
+			return bad_word(&err);
+	return EXIT_DONE;
 }
 
 static int body_fill(const struct admin *admin, json_t *body)
@@ -325,7 +336,7 @@ static int body_fill(const struct admin *admin, json_t *body)
 		return groups_edit(admin, body);
 	if (!strcmp(admin->noun, "resource"))
 		return resource_words(admin, body);
-	return EXIT_DONE;
+	return prefixes_check(admin);
 }
 
 static int change(const struct admin *admin, const struct noun *noun)

@@ -72,6 +72,21 @@ static int window_now(const struct admin *admin, json_t **window)
 	return EXIT_DONE;
 }
 
+/* HH:MM up to 24:00, as a day's limits are written. NULL, for what is not given, is fine. */
+static int clock_check(const char *word)
+{
+	unsigned int hour, minute;
+	int end = 0;
+
+	if (!word)
+		return EXIT_DONE;
+	if (strlen(word) != 5 || strspn(word, "0123456789:") != 5 ||
+	    sscanf(word, "%2u:%2u%n", &hour, &minute, &end) != 2 || end != 5 || minute > 59 ||
+	    hour * 60 + minute > 24 * 60)
+		return usage_error("\"%s\" is no time of day, like 08:00 or 24:00", word);
+	return EXIT_DONE;
+}
+
 static int window_fill(const struct admin *admin, json_t *body)
 {
 	const char *days = admin_option(admin, "--days"), *from = admin_option(admin, "--from");
@@ -90,6 +105,10 @@ static int window_fill(const struct admin *admin, json_t *body)
 		return EXIT_DONE;
 	status = days ? days_parse(days, &list) : EXIT_DONE;
 	if (!status)
+		status = clock_check(from);
+	if (!status)
+		status = clock_check(to);
+	if (!status)
 		status = window_now(admin, &window);
 	if (status) {
 		json_decref(list);
@@ -107,7 +126,8 @@ static int window_fill(const struct admin *admin, json_t *body)
 	return EXIT_DONE;
 }
 
-static int seconds_option(const struct admin *admin, const char *option, const char *field, json_t *body)
+static int seconds_option(const struct admin *admin, const char *option, const char *field, uint64_t days_max,
+			  json_t *body)
 {
 	const char *word = admin_option(admin, option);
 	struct fz_error err;
@@ -117,6 +137,9 @@ static int seconds_option(const struct admin *admin, const char *option, const c
 		return EXIT_DONE;
 	if (fz_parse_duration(word, &ms, &err))
 		return bad_word(&err);
+	if (ms > days_max * 24 * 3600 * 1000)
+		return usage_error("\"%s\" is too long: %s takes at most %llud", word, option,
+				   (unsigned long long)days_max);
 	json_object_set_new(body, field, json_integer((json_int_t)(ms / 1000)));
 	return EXIT_DONE;
 }
@@ -141,7 +164,7 @@ static int policy_fill(const struct admin *admin, json_t *body)
 		json_object_set_new(body, "action", json_string(admin_flag(admin, "--deny") ? "deny" : "allow"));
 	if (admin_flag(admin, "--disabled"))
 		json_object_set_new(body, "enabled", json_false());
-	status = seconds_option(admin, "--lease", "lease", body);
+	status = seconds_option(admin, "--lease", "lease", ADMIN_LEASE_DAYS, body);
 	return status ? status : window_fill(admin, body);
 }
 
@@ -166,7 +189,7 @@ int admin_policy(const struct admin *admin)
 static int invite(const struct admin *admin, json_t *body)
 {
 	json_t *answer;
-	int status = seconds_option(admin, "--expires", "expires", body);
+	int status = seconds_option(admin, "--expires", "expires", ADMIN_INVITE_DAYS, body);
 
 	if (status) {
 		json_decref(body);

@@ -24,6 +24,8 @@
 #include "admin.h"
 #include "invite.h"
 
+_Static_assert(ADMIN_LEASE_DAYS * 24 * 3600 == LEASE_MAX_S, "the longest lease");
+
 static char dir[64], path[128], state_path[128], out_path[128];
 static char output[1 << 16];
 static pid_t child;
@@ -275,6 +277,16 @@ static void test_wrong_words(void **state)
 	assert_run(2, "needs --site", "admin invite gateway");
 	assert_run(2, "\"10.1.0.0/33\"", "admin resource add x --site s 10.1.0.0/33");
 	assert_run(2, "no kind of log", "admin log --kind all");
+	assert_run(2, "\"10.1.0.1/24\"", "admin site add x --prefix 10.1.0.1/24");
+	assert_run(2, "\"office\" is no prefix", "admin site set x --prefix 10.1.0.0/24 --prefix office");
+	assert_run(2, "\"tpc/80\" is neither a prefix", "admin resource add x --site s 10.1.0.1 tpc/80");
+	assert_run(2, "\"tcp/99999\"", "admin resource add x --site s 10.1.0.1 tcp/99999");
+	assert_run(2, "\"40d\" is too long", "admin policy add x --group a --resource b --lease 40d");
+	assert_run(2, "\"91d\" is too long", "admin invite user alice --expires 91d");
+	assert_run(2, "\"25:00\" is no time of day", "admin policy add x --group a --resource b --from 25:00");
+	assert_run(2, "\"24:01\" is no time of day", "admin policy add x --group a --resource b --to 24:01");
+	assert_run(2, "\"8:00\" is no time of day", "admin policy set x --from 8:00");
+	assert_run(2, "\"08:60\" is no time of day", "admin policy set x --from 08:60");
 	assert_run(1, "no site 'nowhere'", "admin resource add x --site nowhere 10.1.0.1");
 	assert_run(1, "no user 'bob'", "admin user del bob");
 	assert_run(1, "no user '..'", "admin user show ..");

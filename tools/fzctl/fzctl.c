@@ -59,11 +59,11 @@ static const struct command commands[] = {
 	  "batch [FILE] [--force]\n"
 	  "    stops at the first error; with --force goes on\n", COMMAND_NOT_IN_BATCH },
 	{ "join", join_main, "joins a network by invitation", JOIN_USAGE "\n",
-	  COMMAND_NOT_IN_BATCH | COMMAND_OWN_HELP },
+	  COMMAND_NOT_IN_BATCH },
 	{ "status", status_main, "what the agent on this host does", STATUS_USAGE "\n",
-	  COMMAND_NOT_IN_BATCH | COMMAND_OWN_HELP },
+	  COMMAND_NOT_IN_BATCH },
 	{ "why", why_main, "why something can, or cannot, be reached", WHY_USAGE "\n",
-	  COMMAND_NOT_IN_BATCH | COMMAND_OWN_HELP },
+	  COMMAND_NOT_IN_BATCH },
 	{ "admin", admin_main, "administers the broker", ADMIN_USAGE, COMMAND_NOT_IN_BATCH },
 };
 
@@ -136,7 +136,7 @@ static int run(int argc, char **argv)
 	command = command_find(argv[0]);
 	if (!command)
 		return usage_error("\"%s\" is no command; `fzctl help` lists them", argv[0]);
-	for (int i = 1; i < argc && !(command->flags & COMMAND_OWN_HELP); i++) {
+	for (int i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
 			print_usage(stdout, command);
 			return EXIT_DONE;

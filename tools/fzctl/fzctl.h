@@ -17,9 +17,8 @@ enum {
 };
 
 enum {
-	COMMAND_OWN_HELP	= 1 << 0,	/* handles --help itself */
-	COMMAND_QUEUES		= 1 << 1,	/* its objects may be sent together with others' */
-	COMMAND_NOT_IN_BATCH	= 1 << 2,
+	COMMAND_QUEUES		= 1 << 0,	/* its objects may be sent together with others' */
+	COMMAND_NOT_IN_BATCH	= 1 << 1,
 };
 
 /**
@@ -52,6 +51,8 @@ int too_many_words(const char *word);
 
 /* words.c: the words that several nouns have in common */
 bool take_flag(int *argc, char **argv, const char *flag);
+bool looks_like_service(const char *word);
+int bad_prefix_or_service(const char *word);
 int find_key(const char *dev, const char *word, uint8_t key[FZ_KEY_LEN]);
 int take_peer(const char *dev, int *i, int argc, char **argv, uint8_t key[FZ_KEY_LEN], bool *found);
 int take_peer_or_any(const char *dev, int *i, int argc, char **argv, struct fz_grant *grant);

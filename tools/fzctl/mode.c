@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int parse_mode(const char *word, uint8_t *mode)
+/* @first: a direction could have stood there as well */
+static int parse_mode(const char *word, bool first, uint8_t *mode)
 {
 	for (uint8_t m = 0; m <= FZ_MODE_MAX; m++) {
 		if (!strcmp(word, fz_mode_name(m))) {
@@ -14,7 +15,8 @@ static int parse_mode(const char *word, uint8_t *mode)
 			return 0;
 		}
 	}
-	return usage_error("\"%s\" is no mode (open, observe, enforce, inherit)", word);
+	return usage_error("\"%s\" is %s (open, observe, enforce, inherit)", word,
+			   first ? "neither a direction (in, out) nor a mode" : "no mode");
 }
 
 /* [in|out] MODE [ask] [reject], any number; without a direction, both. */
@@ -28,7 +30,7 @@ static int parse_modes(int i, int argc, char **argv, struct fz_mode_state modes[
 
 		if (!both && ++i == argc)
 			return out_of_words(argv[i - 1]);
-		ret = parse_mode(argv[i++], &state.mode);
+		ret = parse_mode(argv[i++], both, &state.mode);
 		if (ret)
 			return ret;
 		for (; i < argc; i++) {

@@ -6,18 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool looks_like_service(const char *word)
-{
-	static const char *const names[] = { "tcp", "udp", "sctp", "icmp", "icmpv6", "proto" };
-	size_t len = strcspn(word, "/");
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (strlen(names[i]) == len && !strncmp(word, names[i], len))
-			return true;
-	}
-	return false;
-}
-
 static int parse_resource(int i, int argc, char **argv, struct fz_resource *res)
 {
 	struct fz_prefix prefix;
@@ -26,8 +14,8 @@ static int parse_resource(int i, int argc, char **argv, struct fz_resource *res)
 	if (fz_parse_name(argv[i], res->name, &err))
 		return bad_word(&err);
 	for (i++; i < argc && !looks_like_service(argv[i]); i++) {
-		if (fz_parse_prefix(argv[i], &prefix, &err))
-			return bad_word(&err);
+		if (fz_parse_prefix(argv[i], &prefix, NULL))
+			return bad_prefix_or_service(argv[i]);
 		if (fz_resource_add_prefix(res, &prefix))
 			return usage_error("out of memory");
 	}

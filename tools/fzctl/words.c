@@ -38,6 +38,44 @@ bool take_flag(int *argc, char **argv, const char *flag)
 	return found;
 }
 
+/* A service, right or wrong: nothing else starts so. */
+bool looks_like_service(const char *word)
+{
+	static const char *const names[] = { "tcp", "udp", "sctp", "icmp", "icmpv6", "proto" };
+	size_t len = strcspn(word, "/");
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strlen(names[i]) == len && !strncmp(word, names[i], len))
+			return true;
+	}
+	return false;
+}
+
+/**
+ * bad_prefix_or_service - complain about a word that is neither
+ * @word: as it was typed; what it looks like decides what is said of it
+ *
+ * Return: EXIT_USAGE
+ */
+int bad_prefix_or_service(const char *word)
+{
+	struct fz_resource ignored = { 0 };
+	struct fz_prefix prefix;
+	struct fz_error err;
+
+	if (looks_like_service(word)) {
+		fz_parse_service(word, &ignored, &err);
+		fz_resource_clear(&ignored);
+		return bad_word(&err);
+	}
+	if (strpbrk(word, ".:")) {
+		fz_parse_prefix(word, &prefix, &err);
+		return bad_word(&err);
+	}
+	return usage_error("\"%s\" is neither a prefix, like 10.0.0.0/8 or fd00::/8, nor a service (tcp, udp or sctp with optional /PORTS, icmp, proto/NUMBER)",
+			   word);
+}
+
 /* The peer whose key starts with @word, if there is exactly one. */
 static int find_prefix(const struct fz_device *dev, const char *word, uint8_t key[FZ_KEY_LEN])
 {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Finding the family, and what every request to it has in common. */
 #include "nl_internal.h"
+#include "key.h"
 #include "rtnl.h"
 
 #include <errno.h>
@@ -152,6 +153,15 @@ static int explain_device(const char *dev, int code, struct fz_error *err)
 		return fz_error_set(err, code, "\"%s\" is no fz device but %s%s (wg is for wireguard devices)",
 				    dev, *link.kind ? "one of kind " : "a plain interface", link.kind);
 	return code;
+}
+
+/* The kernel refused because of the peer with this key: the sentence begins with it, as people write it. */
+void fz_nl_name_peer(const uint8_t key[FZ_KEY_LEN], struct fz_error *err)
+{
+	char text[FZ_KEY_TEXT_SIZE];
+
+	fz_key_format(text, key);
+	fz_error_prefix(err, "\"%s\": ", text);
 }
 
 /* fz_nlsock_talk(), with better words for what is wrong with the device. */

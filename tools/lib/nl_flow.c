@@ -73,6 +73,8 @@ int fz_nl_flow_list(struct fz_nl *nl, const char *dev, const uint8_t *peer, stru
 		memset(&dump, 0, sizeof(dump));
 	}
 	if (ret) {
+		if (peer && ret == -ENOENT)
+			fz_nl_name_peer(peer, err);
 		free(dump.list);
 		return ret;
 	}
@@ -94,8 +96,12 @@ int fz_nl_flow_flush(struct fz_nl *nl, const char *dev, const uint8_t *peer, str
 {
 	int ret = fz_nl_check_name(dev, err);
 
-	return ret ? ret : fz_nl_talk(nl, &nl->cmd, dev,
-				      begin_flows(nl, FZ_CMD_DEL_FLOW, NLM_F_ACK, dev, peer), NULL, NULL, err);
+	if (!ret)
+		ret = fz_nl_talk(nl, &nl->cmd, dev,
+				 begin_flows(nl, FZ_CMD_DEL_FLOW, NLM_F_ACK, dev, peer), NULL, NULL, err);
+	if (peer && ret == -ENOENT)
+		fz_nl_name_peer(peer, err);
+	return ret;
 }
 
 static int read_decision(const struct nlmsghdr *nlh, void *arg, struct fz_error *err)
@@ -132,7 +138,10 @@ int fz_nl_explain(struct fz_nl *nl, const char *dev, struct fz_decision *decisio
 		mnl_attr_put_check(nlh, FZ_MSG_SIZE, FZ_DECISION_A_PEER, FZ_KEY_LEN, decision->peer);
 	mnl_attr_put_u8_check(nlh, FZ_MSG_SIZE, FZ_DECISION_A_DIRECTION, decision->direction);
 	fz_put_tuple(nlh, FZ_DECISION_A_TUPLE, &decision->tuple);
-	return fz_nl_talk(nl, &nl->cmd, dev, nlh, read_decision, decision, err);
+	ret = fz_nl_talk(nl, &nl->cmd, dev, nlh, read_decision, decision, err);
+	if (decision->has_peer && ret == -ENOENT)
+		fz_nl_name_peer(decision->peer, err);
+	return ret;
 }
 
 static int read_stats(const struct nlmsghdr *nlh, void *arg, struct fz_error *err)

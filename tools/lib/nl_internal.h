@@ -44,6 +44,7 @@ struct fz_nl {
 struct nlmsghdr *fz_nl_begin(struct fz_nl *nl, struct fz_nlsock *s, uint8_t cmd, uint16_t flags);
 int fz_nl_talk(struct fz_nl *nl, struct fz_nlsock *s, const char *dev, struct nlmsghdr *nlh,
 	       fz_nlsock_fn fn, void *arg, struct fz_error *err);
+void fz_nl_name_peer(const uint8_t key[FZ_KEY_LEN], struct fz_error *err);
 int fz_nl_open_events(struct fz_nl *nl, struct fz_error *err);
 void fz_nl_forget_events(struct fz_nl *nl);
 

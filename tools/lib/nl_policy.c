@@ -36,30 +36,48 @@ static struct nlmsghdr *begin(struct fz_nl *nl, uint8_t cmd, uint16_t flags, con
  * What one kind of object needs to be sent in numbers.
  * @put: appends the object, false if the message is full
  * @name: the word that a refusal is about
+ * @peer: attribute of the object that holds a peer's key, which then is the word; 0 for none
  */
 struct object_kind {
 	uint8_t cmd;
 	bool (*put)(struct nlmsghdr *nlh, const void *object);
 	const char *(*name)(const void *object);
 	size_t size;
+	uint16_t peer;
 };
 
-/* Which object of the message holds the byte that the kernel complained about. */
-static size_t object_at(const struct nlmsghdr *nlh, uint32_t offset)
+static bool holds(const struct nlmsghdr *nlh, const struct nlattr *attr, uint32_t offset)
 {
-	const struct nlattr *attr;
+	uint32_t start = (uint32_t)((const char *)attr - (const char *)nlh);
+
+	return offset >= start && offset < start + attr->nla_len;
+}
+
+/*
+ * Which object of the message holds the byte that the kernel complained about.
+ * @peer: receives the key when it is that of the object's peer
+ */
+static size_t object_at(const struct nlmsghdr *nlh, uint32_t offset, const struct object_kind *kind,
+			const struct nlattr **peer)
+{
+	const struct nlattr *attr, *inner;
 	size_t index = 0;
 
+	*peer = NULL;
 	if (!offset)
 		return FZ_NO_OBJECT;
 	mnl_attr_for_each(attr, nlh, 4) {
-		uint32_t start = (uint32_t)((const char *)attr - (const char *)nlh);
-
 		if (mnl_attr_get_type(attr) == FZ_POLICY_A_IFNAME)
 			continue;
-		if (offset >= start && offset < start + attr->nla_len)
-			return index;
-		index++;
+		if (!holds(nlh, attr, offset)) {
+			index++;
+			continue;
+		}
+		mnl_attr_for_each_nested(inner, attr) {
+			if (kind->peer && mnl_attr_get_type(inner) == kind->peer && holds(nlh, inner, offset))
+				*peer = inner;
+		}
+		return index;
 	}
 	return FZ_NO_OBJECT;
 }
@@ -77,6 +95,7 @@ static int send_objects(struct fz_nl *nl, const char *dev, const struct object_k
 	ret = fz_nl_check_name(dev, err);
 	while (!ret && i < n) {
 		struct nlmsghdr *nlh = begin(nl, kind->cmd, NLM_F_ACK, dev);
+		const struct nlattr *peer;
 		size_t at;
 
 		first = i;
@@ -92,11 +111,16 @@ static int send_objects(struct fz_nl *nl, const char *dev, const struct object_k
 		ret = fz_nl_talk(nl, &nl->cmd, dev, nlh, NULL, NULL, err);
 		if (!ret)
 			continue;
-		at = i - first == 1 ? 0 : object_at(nlh, nl->cmd.err_offset);
+		at = object_at(nlh, nl->cmd.err_offset, kind, &peer);
+		if (at == FZ_NO_OBJECT && i - first == 1)
+			at = 0;
 		if (err && at != FZ_NO_OBJECT && ret != -ENODEV && ret != -EOPNOTSUPP && ret != -EPERM) {
+			if (peer)
+				fz_nl_name_peer(mnl_attr_get_payload(peer), err);
+			else
+				fz_error_prefix(err, "\"%s\": ",
+						kind->name((const char *)list + (first + at) * kind->size));
 			err->object = first + at;
-			fz_error_prefix(err, "\"%s\": ",
-					kind->name((const char *)list + (first + at) * kind->size));
 		}
 	}
 	return ret;
@@ -147,7 +171,7 @@ int fz_nl_resource_add(struct fz_nl *nl, const char *dev, const struct fz_resour
 		       struct fz_error *err)
 {
 	static const struct object_kind kind = {
-		FZ_CMD_NEW_RESOURCE, put_resource, resource_name, sizeof(*list)
+		FZ_CMD_NEW_RESOURCE, put_resource, resource_name, sizeof(*list), 0
 	};
 
 	return send_objects(nl, dev, &kind, list, n, err);
@@ -167,7 +191,7 @@ int fz_nl_resource_del(struct fz_nl *nl, const char *dev, const struct fz_resour
 		       struct fz_error *err)
 {
 	static const struct object_kind kind = {
-		FZ_CMD_DEL_RESOURCE, put_resource_name, resource_name, sizeof(*list)
+		FZ_CMD_DEL_RESOURCE, put_resource_name, resource_name, sizeof(*list), 0
 	};
 
 	return send_objects(nl, dev, &kind, list, n, err);
@@ -187,7 +211,7 @@ int fz_nl_grant_add(struct fz_nl *nl, const char *dev, const struct fz_grant *li
 		    struct fz_error *err)
 {
 	static const struct object_kind kind = {
-		FZ_CMD_NEW_GRANT, put_grant, grant_name, sizeof(*list)
+		FZ_CMD_NEW_GRANT, put_grant, grant_name, sizeof(*list), FZ_GRANT_A_PEER
 	};
 
 	return send_objects(nl, dev, &kind, list, n, err);
@@ -207,7 +231,7 @@ int fz_nl_grant_del(struct fz_nl *nl, const char *dev, const struct fz_grant *li
 		    struct fz_error *err)
 {
 	static const struct object_kind kind = {
-		FZ_CMD_DEL_GRANT, put_grant_key, grant_name, sizeof(*list)
+		FZ_CMD_DEL_GRANT, put_grant_key, grant_name, sizeof(*list), FZ_GRANT_A_PEER
 	};
 
 	return send_objects(nl, dev, &kind, list, n, err);
@@ -333,6 +357,8 @@ int fz_nl_grant_list(struct fz_nl *nl, const char *dev, const uint8_t *peer, str
 		memset(&dump, 0, sizeof(dump));
 	}
 	if (ret) {
+		if (peer && ret == -ENOENT)
+			fz_nl_name_peer(peer, err);
 		free(dump.list);
 		return ret;
 	}
