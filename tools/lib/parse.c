@@ -3,7 +3,6 @@
 #include "key.h"
 
 #include <arpa/inet.h>
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -386,20 +385,6 @@ int fz_parse_tag(const char *word, uint8_t tag[FZ_TAG_LEN], struct fz_error *err
 	return 0;
 bad:
 	return fz_error_set(err, -EINVAL, "\"%s\" is no tag (32 hexadecimal digits)", word);
-}
-
-int fz_parse_size(const char *word, uint64_t *out, struct fz_error *err)
-{
-	static const char units[] = "KMGT";
-	size_t len = strlen(word);
-	const char *unit = len ? strchr(units, toupper((unsigned char)word[len - 1])) : NULL;
-	unsigned int shift = unit && *unit ? 10 * (unsigned int)(unit - units + 1) : 0;
-	uint64_t value;
-
-	if (!parse_digits(word, word + len - (shift ? 1 : 0), UINT64_MAX >> shift, &value) || !value)
-		return fz_error_set(err, -EINVAL, "\"%s\" is no size, like 500M or 10G", word);
-	*out = value << shift;
-	return 0;
 }
 
 /* Whether a text is well-formed UTF-8, without surrogates and overlong forms. */

@@ -194,24 +194,6 @@ static void test_tag(void **state)
 	}
 }
 
-static void test_size(void **state)
-{
-	uint64_t size;
-
-	(void)state;
-	assert_int_equal(fz_parse_size("500M", &size, NULL), 0);
-	assert_int_equal(size, 500ULL << 20);
-	assert_int_equal(fz_parse_size("1", &size, NULL), 0);
-	assert_int_equal(size, 1);
-	assert_int_equal(fz_parse_size("2t", &size, NULL), 0);
-	assert_int_equal(size, 2ULL << 40);
-	assert_int_not_equal(fz_parse_size("", &size, NULL), 0);
-	assert_int_not_equal(fz_parse_size("M", &size, NULL), 0);
-	assert_int_not_equal(fz_parse_size("0", &size, NULL), 0);
-	assert_int_not_equal(fz_parse_size("1X", &size, NULL), 0);
-	assert_int_not_equal(fz_parse_size("99999999999T", &size, NULL), 0);
-}
-
 static void test_name(void **state)
 {
 	char name[FZ_NAME_MAX + 1], longest[FZ_NAME_MAX + 2];
@@ -268,7 +250,6 @@ int main(void)
 		cmocka_unit_test(test_duration),
 		cmocka_unit_test(test_time),
 		cmocka_unit_test(test_tag),
-		cmocka_unit_test(test_size),
 		cmocka_unit_test(test_name),
 		cmocka_unit_test(test_protocol_and_port),
 	};
