@@ -107,6 +107,23 @@ struct access *access_new(struct agent *a)
 	return access;
 }
 
+static bool ask(struct access *access, const struct pending *p)
+{
+	fz_Message *msg = session_message(fz_Message_access_request_tag);
+	fz_AccessRequest *out;
+
+	if (!msg)
+		return false;
+	out = &msg->body.access_request;
+	out->id = p->id;
+	out->direction = (fz_Direction)p->request.direction;
+	out->has_tuple = true;
+	tuple_to_message(&out->tuple, &p->request.tuple);
+	if (p->request.has_peer)
+		fz_bytes_set(out->peer, p->request.peer, FZ_KEY_LEN);
+	return session_send(access->a, msg);
+}
+
 /**
  * access_request() - ask the broker about a flow that the kernel holds
  * @access: the requests
@@ -117,38 +134,28 @@ struct access *access_new(struct agent *a)
 void access_request(struct access *access, const struct fz_decision *request)
 {
 	struct agent *a = access->a;
-	struct pending *p;
-	fz_Message *msg;
+	struct pending *p = NULL;
 	char text[160];
 
-	msg = calloc(1, sizeof(*msg));
-	p = calloc(1, sizeof(*p));
-	if (!a->online || !msg || !p || HASH_COUNT(access->pending) >= PENDING_MAX)
+	if (a->online && HASH_COUNT(access->pending) < PENDING_MAX)
+		p = calloc(1, sizeof(*p));
+	if (!p)
 		goto refuse;
 	if (!++access->next_id)
 		access->next_id++;
 	p->id = access->next_id;
 	p->request = *request;
 	p->deadline = uv_now(a->loop) + PENDING_MS;
-	msg->which_body = fz_Message_access_request_tag;
-	msg->body.access_request.id = p->id;
-	msg->body.access_request.direction = (fz_Direction)request->direction;
-	msg->body.access_request.has_tuple = true;
-	tuple_to_message(&msg->body.access_request.tuple, &request->tuple);
-	if (request->has_peer)
-		fz_bytes_set(msg->body.access_request.peer, request->peer, FZ_KEY_LEN);
-	if (!uplink_send(a->uplink, msg))
+	if (!ask(access, p))
 		goto refuse;
 	log_debug("asked: %s", fz_format_tuple(text, sizeof(text), &request->tuple));
 	HASH_ADD(hh, access->pending, id, sizeof(p->id), p);
 	if (!uv_is_active((uv_handle_t *)&access->timer))
 		uv_timer_start(&access->timer, expire, PENDING_MS, 0);
-	free(msg);
 	return;
 refuse:
 	log_debug("refused without asking: %s", fz_format_tuple(text, sizeof(text), &request->tuple));
 	verdict(access, request, FZ_VERDICT_REFUSE, OFFLINE_TTL_MS, NULL);
-	free(msg);
 	free(p);
 }
 

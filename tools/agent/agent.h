@@ -77,6 +77,8 @@ void agent_fail(struct agent *a, const char *sentence);
 int agent_kernel_start(struct agent *a, bool gateway, struct fz_error *err);
 
 /* session.c */
+fz_Message *session_message(pb_size_t which);
+bool session_send(struct agent *a, fz_Message *msg);
 int session_start(struct agent *a);
 void session_stop(struct agent *a);
 typedef void (*join_done)(void *arg, const char *error);

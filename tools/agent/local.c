@@ -274,16 +274,29 @@ static void op_status(struct client *c)
 
 /* --- why ------------------------------------------------------------------- */
 
+/* Those that the broker knows by name. */
+static bool known_protocol(const char *word)
+{
+	return !strcmp(word, "tcp") || !strcmp(word, "udp") || !strcmp(word, "sctp") || !strcmp(word, "icmp");
+}
+
 static void op_why(struct client *c, json_t *root)
 {
 	const char *target = json_string_value(json_object_get(root, "target"));
 	const char *protocol = json_string_value(json_object_get(root, "protocol"));
 	struct agent *a = c->local->a;
+	char sentence[1024];
 	fz_Message *msg;
+	uint64_t id;
 	int n;
 
 	if (!target || !*target) {
 		reply_error(c, "there is no target to explain");
+		return;
+	}
+	if (protocol && !known_protocol(protocol)) {
+		snprintf(sentence, sizeof(sentence), "\"%s\" is no protocol (tcp, udp, sctp, icmp)", protocol);
+		reply_error(c, sentence);
 		return;
 	}
 	if (!a->id.joined) {
@@ -291,34 +304,32 @@ static void op_why(struct client *c, json_t *root)
 		return;
 	}
 	if (!a->online) {
-		char sentence[1024];
-
 		snprintf(sentence, sizeof(sentence),
 			 "the broker at %s cannot be asked: %s; nothing new is granted until it is back",
 			 a->id.broker.host, *a->trouble ? a->trouble : "not connected yet");
 		reply_error(c, sentence);
 		return;
 	}
-	msg = calloc(1, sizeof(*msg));
+	msg = session_message(fz_Message_why_tag);
 	if (!msg) {
 		reply_error(c, "out of memory");
 		return;
 	}
-	msg->which_body = fz_Message_why_tag;
-	msg->body.why.id = ++c->local->next_id;
+	id = ++c->local->next_id;
+	msg->body.why.id = id;
 	msg->body.why.direction = fz_DIRECTION_OUT;
 	n = snprintf(msg->body.why.target, sizeof(msg->body.why.target), "%s%s%s", protocol ? protocol : "",
 		     protocol ? ":" : "", target);
 	if (n < 0 || (size_t)n >= sizeof(msg->body.why.target)) {
+		free(msg);
 		reply_error(c, "the target is too long");
-	} else if (!uplink_send(a->uplink, msg)) {
+	} else if (!session_send(a, msg)) {
 		reply_error(c, "the broker cannot be asked right now");
 	} else {
 		c->waiting = WAIT_WHY;
-		c->id = msg->body.why.id;
+		c->id = id;
 		uv_timer_start(&c->timer, on_timeout, ANSWER_MS, 0);
 	}
-	free(msg);
 }
 
 /**

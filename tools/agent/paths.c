@@ -159,17 +159,13 @@ size_t paths_candidates(const struct paths *paths, fz_Candidate *out, size_t roo
  */
 void paths_report(struct paths *paths)
 {
-	fz_Message *msg = calloc(1, sizeof(*msg));
+	fz_Message *msg = paths->a->online ? session_message(fz_Message_candidates_tag) : NULL;
 
-	if (!msg || !paths->a->online) {
-		free(msg);
+	if (!msg)
 		return;
-	}
-	msg->which_body = fz_Message_candidates_tag;
 	msg->body.candidates.candidate_count =
 		(pb_size_t)paths_candidates(paths, msg->body.candidates.candidate, CANDIDATES_MAX);
-	uplink_send(paths->a->uplink, msg);
-	free(msg);
+	session_send(paths->a, msg);
 }
 
 static void refresh(struct paths *paths)

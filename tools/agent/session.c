@@ -33,16 +33,29 @@ struct join {
 	uv_timer_t timer;
 };
 
-static fz_Message *message_new(pb_size_t which)
+/**
+ * session_message() - an empty message, to be filled in and given to session_send()
+ * @which: tag of its body
+ *
+ * Return: the message, or NULL without memory.
+ */
+fz_Message *session_message(pb_size_t which)
 {
-	fz_Message *msg = calloc(1, sizeof(*msg));
+	fz_Message *msg = calloc(1, sizeof(*msg));	/* large */
 
 	if (msg)
 		msg->which_body = which;
 	return msg;
 }
 
-static bool send_and_free(struct agent *a, fz_Message *msg)
+/**
+ * session_send() - send a message to the broker, and forget it
+ * @a: the agent
+ * @msg: from session_message(), taken over and wiped: keys may be in it; NULL is not sent
+ *
+ * Return: false when there is no channel, or it is too full.
+ */
+bool session_send(struct agent *a, fz_Message *msg)
 {
 	bool sent = msg && uplink_send(a->uplink, msg);
 
@@ -150,14 +163,14 @@ void session_join_forget(struct agent *a, void *arg)
 
 static void send_enrol(struct agent *a)
 {
-	fz_Message *msg = message_new(fz_Message_enrol_tag);
+	fz_Message *msg = session_message(fz_Message_enrol_tag);
 
 	if (msg) {
 		fz_bytes_set(msg->body.enrol.token, a->join->invite.token, FZ_INVITE_TOKEN_LEN);
 		fz_string_set(msg->body.enrol.name, a->join->name);
 		fz_bytes_set(msg->body.enrol.tunnel_key, a->kernel.public_key, FZ_KEY_LEN);
 	}
-	send_and_free(a, msg);
+	session_send(a, msg);
 }
 
 /* --- who we are ------------------------------------------------------------ */
@@ -273,7 +286,7 @@ static void on_refused(struct agent *a, const fz_Refused *refused)
 
 static void send_ack(struct agent *a, const fz_State *state, fz_Code code, const char *sentence)
 {
-	fz_Message *msg = message_new(fz_Message_ack_tag);
+	fz_Message *msg = session_message(fz_Message_ack_tag);
 
 	if (msg) {
 		msg->body.ack.instance = state->instance;
@@ -281,7 +294,7 @@ static void send_ack(struct agent *a, const fz_State *state, fz_Code code, const
 		msg->body.ack.code = code;
 		fz_string_set(msg->body.ack.sentence, sentence);
 	}
-	send_and_free(a, msg);
+	session_send(a, msg);
 }
 
 static void incoming_reset(struct agent *a)
@@ -455,14 +468,15 @@ static bool seal(pb_byte_t *out, pb_size_t *size, const struct want_peer *peer, 
 
 static void on_admit(struct agent *a, const fz_Admit *admit)
 {
-	fz_Message *msg = message_new(fz_Message_admitted_tag);
-	fz_Admitted *out = &msg->body.admitted;
+	fz_Message *msg = session_message(fz_Message_admitted_tag);
 	struct fz_error err = { 0 };
 	struct want_peer *peer;
+	fz_Admitted *out;
 	int ret;
 
 	if (!msg)
 		return;
+	out = &msg->body.admitted;
 	out->id = admit->id;
 	ret = admit->has_state ? session_apply(a, &admit->state, admit->connect, &err) : 1;
 	if (ret == 0)
@@ -482,7 +496,7 @@ static void on_admit(struct agent *a, const fz_Admit *admit)
 							   sizeof(out->candidate) / sizeof(*out->candidate));
 	if (ret == 1)
 		log_info("admitted %s", admit->client);
-	send_and_free(a, msg);
+	session_send(a, msg);
 }
 
 static void on_revoke(struct agent *a, const fz_Revoke *revoke)
@@ -509,18 +523,22 @@ static void on_candidates(struct agent *a, const fz_Candidates *c)
 	free(list);
 }
 
-static void send_peer_key(struct agent *a, const struct want_peer *peer, const uint8_t control_key[32])
+/* The preshared key of a pair, sealed for the other end; with @control_key NULL, the wish for it. */
+static void send_peer_key(struct agent *a, const struct want_peer *peer, const uint8_t *control_key)
 {
-	fz_Message *msg = message_new(fz_Message_peer_key_tag);
-	fz_PeerKey *out = &msg->body.peer_key;
+	fz_Message *msg = session_message(fz_Message_peer_key_tag);
+	fz_PeerKey *out;
 
 	if (!msg)
 		return;
+	out = &msg->body.peer_key;
 	fz_bytes_set(out->peer, peer->key, FZ_KEY_LEN);
-	if (seal(out->sealed_psk.bytes, &out->sealed_psk.size, peer, control_key))
-		uplink_send(a->uplink, msg);
-	sodium_memzero(msg, sizeof(*msg));
-	free(msg);
+	out->want = !control_key;
+	if (control_key && !seal(out->sealed_psk.bytes, &out->sealed_psk.size, peer, control_key)) {
+		free(msg);
+		return;
+	}
+	session_send(a, msg);
 }
 
 /* A gateway made a key outside of an admission (it lost the old one): its client must get it. */
@@ -534,14 +552,7 @@ static void on_key_made(void *arg, const struct want_peer *peer)
 
 static void on_key_missing(void *arg, const struct want_peer *peer)
 {
-	struct agent *a = arg;
-	fz_Message *msg = message_new(fz_Message_peer_key_tag);
-
-	if (msg) {
-		fz_bytes_set(msg->body.peer_key.peer, peer->key, FZ_KEY_LEN);
-		msg->body.peer_key.want = true;
-	}
-	send_and_free(a, msg);
+	send_peer_key(arg, peer, NULL);
 }
 
 static void on_peer_key(struct agent *a, const fz_PeerKey *key)
@@ -566,12 +577,13 @@ static void on_peer_key(struct agent *a, const fz_PeerKey *key)
 
 static void on_open(void *arg)
 {
+	fz_Message *msg = session_message(fz_Message_hello_tag);
 	struct agent *a = arg;
-	fz_Message *msg = message_new(fz_Message_hello_tag);
-	fz_Hello *hello = &msg->body.hello;
+	fz_Hello *hello;
 
 	if (!msg)
 		return;
+	hello = &msg->body.hello;
 	hello->major = FZ_CONTROL_MAJOR;
 	hello->minor = FZ_CONTROL_MINOR;
 	fz_string_set(hello->software, SOFTWARE);
@@ -582,16 +594,16 @@ static void on_open(void *arg)
 		*hello->host = '\0';
 	hello->candidate_count = (pb_size_t)paths_candidates(a->paths, hello->candidate,
 							     sizeof(hello->candidate) / sizeof(*hello->candidate));
-	send_and_free(a, msg);
+	session_send(a, msg);
 }
 
 static void on_ping(struct agent *a, const fz_Ping *ping)
 {
-	fz_Message *msg = message_new(fz_Message_pong_tag);
+	fz_Message *msg = session_message(fz_Message_pong_tag);
 
 	if (msg)
 		msg->body.pong.number = ping->number;
-	send_and_free(a, msg);
+	session_send(a, msg);
 }
 
 static void on_message(void *arg, const fz_Message *msg)
@@ -708,16 +720,15 @@ int session_start(struct agent *a)
  */
 void session_stop(struct agent *a)
 {
-	fz_Message *msg = message_new(fz_Message_goodbye_tag);
+	fz_Message *msg = a->online ? session_message(fz_Message_goodbye_tag) : NULL;
 
 	if (a->join)
 		join_end(a, "the agent ends");
-	if (a->uplink && msg && a->online) {
+	if (msg) {
 		msg->body.goodbye.code = fz_CODE_SHUTDOWN;
 		fz_string_set(msg->body.goodbye.sentence, "the agent ends");
-		uplink_send(a->uplink, msg);
 	}
-	free(msg);
+	session_send(a, msg);
 	a->online = false;	/* nobody sends any more */
 	uplink_free(a->uplink);
 	a->uplink = NULL;
