@@ -24,8 +24,6 @@ static int adopt_link(struct kernel *k, struct fz_error *err)
 		k->made = true;
 		log_info("device %s made", k->dev);
 		ret = fz_rtnl_link_get(k->rt, k->dev, &link, err);
-	} else if (!ret) {
-		log_info("device %s is there already and adopted", k->dev);
 	}
 	if (ret)
 		return fz_rtnl_link_get(k->rt, k->dev, &link, err);
@@ -120,6 +118,8 @@ int kernel_open(struct kernel *k, const char *dev, uint16_t port, struct fz_erro
 		ret = fz_nl_open(&k->nl, err);
 	if (!ret)
 		ret = claim(k, FZ_ROLE_SIDEBAND, err);
+	if (!ret && !k->made)
+		log_info("device %s is there already and adopted", k->dev);
 	if (!ret)
 		ret = complete_device(k, port, err);
 	if (!ret)

@@ -186,7 +186,9 @@ static int start(struct agent *a, const struct options *o, struct fz_error *err)
 {
 	int ret;
 
-	ret = identity_open(&a->id, o->state, err);
+	ret = sandbox_rights(err);
+	if (!ret)
+		ret = identity_open(&a->id, o->state, err);
 	if (ret)
 		return ret;
 	a->access = access_new(a);
@@ -208,7 +210,7 @@ static int start(struct agent *a, const struct options *o, struct fz_error *err)
 	uv_timer_init(a->loop, &a->watch);
 	a->watch.data = a;
 	uv_timer_start(&a->watch, on_watch, WATCH_MS, WATCH_MS);
-	ret = sandbox_enter(err);
+	ret = sandbox_enter(o->state, o->control, err);
 	if (ret)
 		return ret;
 	return session_start(a) ? fz_error_set(err, -ENOMEM, "out of memory") : 0;
@@ -265,6 +267,7 @@ int main(int argc, char **argv)
 	uv_signal_t term, interrupt;
 	uv_loop_t loop;
 
+	argp_err_exit_status = 2;	/* as every program of ours */
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
 	if (sodium_init() < 0) {
 		fputs("fzagent: no random numbers\n", stderr);

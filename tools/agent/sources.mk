@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 programs += fzagent
 fzagent-src := $(addprefix tools/agent/,main.c log.c identity.c desired.c kernel.c peer.c network.c apply.c \
-	masquerade.c sandbox.c uplink.c session.c access.c paths.c reports.c local.c)
-fzagent-pkgs := libuv libnftables libcap
+	masquerade.c sandbox.c sandbox_files.c sandbox_calls.c uplink.c session.c access.c paths.c reports.c local.c)
+fzagent-pkgs := libuv libnftables libcap libseccomp
 
-tests += tools/agent/desired_test tools/agent/identity_test
+tests += tools/agent/desired_test tools/agent/identity_test tools/agent/sandbox_test
 tools/agent/desired_test-src := tools/agent/desired.c
 tools/agent/identity_test-src := tools/agent/identity.c
+tools/agent/sandbox_test-src := $(addprefix tools/agent/,sandbox.c sandbox_files.c sandbox_calls.c log.c)
+tools/agent/sandbox_test-pkgs := libcap libseccomp
+
+man-src += tools/agent/fzagent.8
+unit-src += tools/agent/fzagent.service
