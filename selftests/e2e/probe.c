@@ -15,6 +15,10 @@
  *
  * get and beat print one line of key=value on exit and, with -o, append a
  * line "TIME BYTES" for every read, so that a script can watch.
+ *
+ * Exit status: 0 all that was asked for came; 2 wrong usage; 3 the network
+ * refused it, or nobody answered; 1 anything else, so that a probe which went
+ * wrong by itself is not taken for a refusal.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -31,6 +35,13 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+
+enum {
+	EXIT_CAME	= 0,
+	EXIT_TROUBLE	= 1,
+	EXIT_USAGE	= 2,
+	EXIT_NO_ANSWER	= 3,
+};
 
 static volatile sig_atomic_t stopping;
 
@@ -58,6 +69,25 @@ static void print_now(bool real)
 	putchar('\n');
 }
 
+/* What a network says that refuses; EINTR is the end of the time that was given. */
+static bool no_answer(int error)
+{
+	switch (error) {
+	case EACCES:		/* ICMPv6: administratively prohibited */
+	case ECONNREFUSED:
+	case ECONNRESET:
+	case EHOSTUNREACH:
+	case EINTR:
+	case ENETUNREACH:
+	case EPERM:		/* this host's own filter */
+	case ETIMEDOUT:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* -1 with errno. */
 static int open_socket(const char *addr, const char *port, int type, bool listener)
 {
 	struct addrinfo hints = {
@@ -65,11 +95,12 @@ static int open_socket(const char *addr, const char *port, int type, bool listen
 		.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | (listener ? AI_PASSIVE : 0),
 	};
 	struct addrinfo *ai;
-	int fd, err, one = 1;
+	int fd, err, error, one = 1;
 
 	err = getaddrinfo(addr, port, &hints, &ai);
 	if (err) {
 		fprintf(stderr, "probe: %s port %s: %s\n", addr, port, gai_strerror(err));
+		errno = EINVAL;
 		return -1;
 	}
 	fd = socket(ai->ai_family, type | SOCK_CLOEXEC, 0);
@@ -87,10 +118,12 @@ static int open_socket(const char *addr, const char *port, int type, bool listen
 	freeaddrinfo(ai);
 	return fd;
 fail:
-	fprintf(stderr, "probe: %s port %s: %s\n", addr, port, strerror(errno));
+	error = errno;
+	fprintf(stderr, "probe: %s port %s: %s\n", addr, port, strerror(error));
 	if (fd >= 0)
 		close(fd);
 	freeaddrinfo(ai);
+	errno = error;
 	return -1;
 }
 
@@ -127,11 +160,11 @@ static int cmd_serve(int argc, char **argv)
 	int fd;
 
 	if (argc < 3 || argc > 4)
-		return 2;
+		return EXIT_USAGE;
 	rate = argc == 4 ? strtoull(argv[3], NULL, 10) : 0;
 	fd = open_socket(argv[1], argv[2], SOCK_STREAM, true);
 	if (fd < 0)
-		return 1;
+		return EXIT_TROUBLE;
 	signal(SIGCHLD, SIG_IGN);
 	while (!stopping) {
 		int conn = accept(fd, NULL, NULL);
@@ -155,7 +188,8 @@ struct span {
 	FILE *trace;
 };
 
-static void read_stream(int fd, struct span *s)
+/* Why it ended: an errno, 0 for the end of the stream or of what was wanted. */
+static int read_stream(int fd, struct span *s)
 {
 	static char block[65536];
 
@@ -165,12 +199,12 @@ static void read_stream(int fd, struct span *s)
 		ssize_t n;
 
 		if (now >= s->deadline)
-			return;
+			return ETIMEDOUT;
 		if (poll(&readable, 1, (int)((s->deadline - now) / 1000) + 1) <= 0)
 			continue;
 		n = recv(fd, block, sizeof(block), 0);
 		if (n <= 0)
-			return;
+			return n ? errno : 0;
 		now = now_us();
 		if (!s->first)
 			s->first = now;
@@ -183,12 +217,13 @@ static void read_stream(int fd, struct span *s)
 			fflush(s->trace);
 		}
 	}
+	return stopping ? EINTR : 0;
 }
 
 static int cmd_get(int argc, char **argv)
 {
 	struct span s = { .start = now_us(), .deadline = now_us() + 10000000 };
-	int opt, fd;
+	int opt, fd, error;
 
 	while ((opt = getopt(argc, argv, "b:t:o:")) != -1) {
 		if (opt == 'b')
@@ -198,15 +233,16 @@ static int cmd_get(int argc, char **argv)
 		else if (opt == 'o')
 			s.trace = fopen(optarg, "we");
 		else
-			return 2;
+			return EXIT_USAGE;
 	}
 	if (argc - optind != 2)
-		return 2;
+		return EXIT_USAGE;
 	alarm((unsigned int)((s.deadline - s.start) / 1000000));
 	fd = open_socket(argv[optind], argv[optind + 1], SOCK_STREAM, false);
+	error = fd < 0 ? errno : 0;
 	if (fd >= 0) {
 		s.connected = now_us();
-		read_stream(fd, &s);
+		error = read_stream(fd, &s);
 		close(fd);
 	}
 	printf("start=%" PRIu64 " connected=%" PRIu64 " first=%" PRIu64 " last=%" PRIu64
@@ -214,7 +250,9 @@ static int cmd_get(int argc, char **argv)
 	       s.start, s.connected, s.first, s.last, s.bytes, s.longest_gap);
 	if (s.trace)
 		fclose(s.trace);
-	return s.bytes && (!s.want || s.bytes >= s.want) ? 0 : 1;
+	if (s.bytes && s.bytes >= s.want)
+		return EXIT_CAME;
+	return !s.bytes && no_answer(error) ? EXIT_NO_ANSWER : EXIT_TROUBLE;
 }
 
 static int cmd_echo(int argc, char **argv)
@@ -222,10 +260,10 @@ static int cmd_echo(int argc, char **argv)
 	int fd;
 
 	if (argc != 3)
-		return 2;
+		return EXIT_USAGE;
 	fd = open_socket(argv[1], argv[2], SOCK_DGRAM, true);
 	if (fd < 0)
-		return 1;
+		return EXIT_TROUBLE;
 	while (!stopping) {
 		struct sockaddr_storage from;
 		socklen_t len = sizeof(from);
@@ -278,14 +316,14 @@ static int cmd_beat(int argc, char **argv)
 		else if (opt == 'i')
 			interval = strtoull(optarg, NULL, 10) * 1000;
 		else
-			return 2;
+			return EXIT_USAGE;
 	}
 	if (argc - optind != 2)
-		return 2;
+		return EXIT_USAGE;
 	fd = open_socket(argv[optind], argv[optind + 1], SOCK_DGRAM, false);
 	seen = calloc(count ? count : 1, sizeof(*seen));
 	if (fd < 0 || !seen)
-		return 1;
+		return EXIT_TROUBLE;
 	next = now_us();
 	while (sent < count && !stopping) {
 		uint32_t number = htonl(sent);
@@ -302,7 +340,7 @@ static int cmd_beat(int argc, char **argv)
 	printf("sent=%u received=%u lost=%u\n", sent, got, sent - got);
 	free(seen);
 	close(fd);
-	return got == sent ? 0 : 1;
+	return got == sent ? EXIT_CAME : got ? EXIT_TROUBLE : EXIT_NO_ANSWER;
 }
 
 static const struct {
@@ -318,7 +356,7 @@ static const struct {
 int main(int argc, char **argv)
 {
 	struct sigaction act = { .sa_handler = on_signal };
-	int ret = 2;
+	int ret = EXIT_USAGE;
 
 	sigaction(SIGTERM, &act, NULL);
 	sigaction(SIGINT, &act, NULL);
@@ -331,7 +369,7 @@ int main(int argc, char **argv)
 		if (!strcmp(argv[1], commands[i].name))
 			ret = commands[i].run(argc - 1, argv + 1);
 	}
-	if (ret == 2)
+	if (ret == EXIT_USAGE)
 		fputs("probe: now [real] | serve ADDR PORT [RATE] | get [-b BYTES] [-t SECONDS] [-o FILE] ADDR PORT |"
 		      " echo ADDR PORT | beat [-n COUNT] [-i MS] ADDR PORT\n", stderr);
 	return ret;

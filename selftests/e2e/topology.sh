@@ -38,13 +38,16 @@ bg()
 }
 background_pids=()
 
-# Tries COMMAND until it succeeds, for SECONDS at most.
+# Tries COMMAND until it succeeds, for SECONDS at most; what it said last is shown if it never did.
 wait_for()
 {
-	local until=$((SECONDS + $1))
+	local until=$((SECONDS + $1)) said
 	shift
-	until "$@" >/dev/null 2>&1; do
-		((SECONDS < until)) || return 1
+	until said=$("$@" 2>&1); do
+		if ((SECONDS >= until)); then
+			printf '%s\n' "$said"
+			return 1
+		fi
 		read -rt 0.05 <> <(:) || :
 	done
 }
