@@ -87,13 +87,22 @@ static int parse_keepalive(const char *value, uint16_t *seconds, struct fz_error
 	return 0;
 }
 
-/* One of a list. The host part is kept, and the kernel masks it, but it is worth a warning. */
+/*
+ * One of a list. A sign makes the list a change of what the peer has. The host part is kept, and the
+ * kernel masks it, but it is worth a warning.
+ */
 static int parse_allowedip(char *word, struct fz_peer *peer, struct fz_error *err)
 {
-	char *slash = strchr(word, '/');
+	uint32_t flags = *word == '-' ? FZ_ALLOWEDIP_F_REMOVE_ME : 0;
 	struct fz_prefix prefix = { 0 };
+	char *slash;
 	uint32_t len;
 
+	if (*word == '+' || *word == '-') {
+		peer->flags &= ~(uint32_t)FZ_PEER_F_REPLACE_ALLOWEDIPS;
+		word++;
+	}
+	slash = strchr(word, '/');
 	if (slash)
 		*slash = 0;
 	if (fz_parse_addr(word, &prefix.addr, NULL))
@@ -107,7 +116,7 @@ static int parse_allowedip(char *word, struct fz_peer *peer, struct fz_error *er
 		prefix.len = (uint8_t)len;
 	if (fz_parse_prefix(word, &prefix, NULL))
 		fprintf(stderr, "Warning: AllowedIP has nonzero host part: %s\n", word);
-	return fz_peer_add_allowedip(peer, &prefix, 0) ? no_memory(err) : 0;
+	return fz_peer_add_allowedip(peer, &prefix, flags) ? no_memory(err) : 0;
 }
 
 static int parse_allowedips(const char *value, struct fz_peer *peer, struct fz_error *err)

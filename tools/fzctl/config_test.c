@@ -139,6 +139,19 @@ static void test_words(void **state)
 	assert_int_equal(dev->peers[1].flags, FZ_PEER_F_REMOVE_ME);
 	fz_device_free(dev);
 
+	/* One sign, wherever it is, and the list changes what is there. */
+	assert_int_equal(words(&dev, &err, "peer", KEY, "allowed-ips", "10.0.0.1,-fd00::/64,+10.0.0.2/32", NULL), 0);
+	assert_int_equal(dev->peers[0].flags, 0);
+	assert_int_equal(dev->peers[0].n_allowedips, 3);
+	assert_int_equal(dev->peers[0].allowedips[0].flags, 0);
+	assert_int_equal(dev->peers[0].allowedips[1].flags, FZ_ALLOWEDIP_F_REMOVE_ME);
+	assert_int_equal(dev->peers[0].allowedips[1].prefix.len, 64);
+	assert_int_equal(dev->peers[0].allowedips[2].flags, 0);
+	assert_int_equal(dev->peers[0].allowedips[2].prefix.len, 32);
+	fz_device_free(dev);
+	assert_int_not_equal(words(&dev, &err, "peer", KEY, "allowed-ips", "--10.0.0.1", NULL), 0);
+	assert_string_equal(err.text, "Unable to parse IP address: `-10.0.0.1'");
+
 	assert_int_not_equal(words(&dev, &err, "foo", "bar", NULL), 0);
 	assert_string_equal(err.text, "Invalid argument: foo");
 	assert_int_not_equal(words(&dev, &err, "listen-port", NULL), 0);

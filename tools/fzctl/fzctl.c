@@ -17,7 +17,7 @@ static const struct command commands[] = {
 	{ "set", set_main, "changes a device, adds, changes and removes peers",
 	  "set DEV [listen-port PORT] [fwmark MARK] [private-key FILE]\n"
 	  "    [peer KEY [remove] [preshared-key FILE] [endpoint HOST:PORT]\n"
-	  "     [persistent-keepalive SECONDS] [allowed-ips PREFIX[,PREFIX]...]]...\n", 0 },
+	  "     [persistent-keepalive SECONDS] [allowed-ips [+|-]PREFIX[,...]]]...\n", 0 },
 	{ "setconf", setconf_main, "applies a configuration file to a device", "setconf DEV FILE\n", 0 },
 	{ "addconf", setconf_main, "adds a configuration file to what a device has",
 	  "addconf DEV FILE\n", 0 },
