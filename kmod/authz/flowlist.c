@@ -6,6 +6,7 @@
 
 #include "authz/authz.h"
 #include "authz/ghosts.h"
+#include "authz/walk.h"
 
 static const struct {
 	size_t at;
@@ -190,6 +191,27 @@ void fz_flow_dump_begin(struct fz_authz *az, struct fz_flow_cursor *cursor,
 	rhashtable_walk_enter(&az->flows, &cursor->iter);
 }
 
+/* A dump of flows while it goes on. */
+struct dump {
+	const struct fz_flow_cursor *cursor;
+	int (*emit)(void *context, const struct fz_flow_info *info);
+	void *context;
+};
+
+static int visit(void *context, void *entry)
+{
+	const struct fz_flow *flow = entry;
+	const struct dump *dump = context;
+	struct fz_flow_info info;
+
+	if (READ_ONCE(flow->dead) || READ_ONCE(flow->refused))
+		return 0;
+	if (dump->cursor->only && flow->key.ap != dump->cursor->only)
+		return 0;
+	fz_flow_read(dump->cursor->az, flow, &info);
+	return dump->emit(dump->context, &info);
+}
+
 /**
  * fz_flow_dump() - goes on with a dump
  * @cursor: its position
@@ -204,31 +226,9 @@ void fz_flow_dump_begin(struct fz_authz *az, struct fz_flow_cursor *cursor,
 int fz_flow_dump(struct fz_flow_cursor *cursor,
 		 int (*emit)(void *context, const struct fz_flow_info *info), void *context)
 {
-	struct fz_flow_info info;
-	struct fz_flow *flow;
-	int err = 0;
+	struct dump dump = { .cursor = cursor, .emit = emit, .context = context };
 
-	/* A table that was rebuilt since begins anew: some would come twice. */
-	if (rhashtable_walk_start_check(&cursor->iter) == -EAGAIN) {
-		rhashtable_walk_stop(&cursor->iter);
-		return -EINTR;
-	}
-	for (flow = rhashtable_walk_peek(&cursor->iter); flow;
-	     flow = rhashtable_walk_next(&cursor->iter)) {
-		if (IS_ERR(flow)) {
-			err = -EINTR;
-			break;
-		}
-		if (READ_ONCE(flow->dead) || READ_ONCE(flow->refused) ||
-		    (cursor->only && flow->key.ap != cursor->only))
-			continue;
-		fz_flow_read(cursor->az, flow, &info);
-		err = emit(context, &info);
-		if (err)
-			break;
-	}
-	rhashtable_walk_stop(&cursor->iter);
-	return err;
+	return fz_walk(&cursor->iter, visit, &dump);
 }
 
 /**

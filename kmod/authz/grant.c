@@ -9,6 +9,7 @@
 
 #include "authz/authz.h"
 #include "authz/policy.h"
+#include "authz/walk.h"
 
 static struct kmem_cache *grant_cache;
 
@@ -411,15 +412,36 @@ void fz_grant_read(const struct fz_grant *grant, struct fz_grant_info *info)
  * @only: only this peer's grants; NULL all
  *
  * Context: may sleep; takes az->lock.
- * Return: 0.
  */
-int fz_grant_dump_begin(struct fz_authz *az, struct fz_grant_cursor *cursor,
-			const struct fz_authz_peer *only)
+void fz_grant_dump_begin(struct fz_authz *az, struct fz_grant_cursor *cursor,
+			 const struct fz_authz_peer *only)
 {
 	cursor->policy = fz_policy_get(az);
 	cursor->only = only;
 	rhashtable_walk_enter(&cursor->policy->grants, &cursor->iter);
-	return 0;
+}
+
+/* A dump of grants while it goes on. */
+struct dump {
+	const struct fz_grant_cursor *cursor;
+	int (*emit)(void *context, const struct fz_grant_info *info);
+	void *context;
+};
+
+static int visit(void *context, void *entry)
+{
+	const struct fz_grant *grant = entry;
+	const struct dump *dump = context;
+	struct fz_grant_info info;
+
+	if (READ_ONCE(dump->cursor->policy->over))
+		return -EINTR;
+	if (READ_ONCE(grant->dead))
+		return 0;
+	if (dump->cursor->only && grant->key.ap != dump->cursor->only)
+		return 0;
+	fz_grant_read(grant, &info);
+	return dump->emit(dump->context, &info);
 }
 
 /**
@@ -439,32 +461,9 @@ int fz_grant_dump_begin(struct fz_authz *az, struct fz_grant_cursor *cursor,
 int fz_grant_dump(struct fz_grant_cursor *cursor,
 		  int (*emit)(void *context, const struct fz_grant_info *info), void *context)
 {
-	struct fz_grant_info info;
-	struct fz_grant *grant;
-	int err = 0;
+	struct dump dump = { .cursor = cursor, .emit = emit, .context = context };
 
-	/* A table that was rebuilt since begins anew: some would come twice. */
-	if (rhashtable_walk_start_check(&cursor->iter) == -EAGAIN) {
-		rhashtable_walk_stop(&cursor->iter);
-		return -EINTR;
-	}
-	for (grant = rhashtable_walk_peek(&cursor->iter); grant;
-	     grant = rhashtable_walk_next(&cursor->iter)) {
-		if (IS_ERR(grant) || READ_ONCE(cursor->policy->over)) {
-			err = -EINTR;
-			break;
-		}
-		if (READ_ONCE(grant->dead))
-			continue;
-		if (cursor->only && grant->key.ap != cursor->only)
-			continue;
-		fz_grant_read(grant, &info);
-		err = emit(context, &info);
-		if (err)
-			break;
-	}
-	rhashtable_walk_stop(&cursor->iter);
-	return err;
+	return fz_walk(&cursor->iter, visit, &dump);
 }
 
 /**

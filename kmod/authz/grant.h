@@ -142,8 +142,8 @@ int fz_grant_set(struct fz_authz *az, u64 owner, const struct fz_grant_spec *spe
 int fz_grant_del(struct fz_authz *az, u64 owner, const struct fz_grant_spec *specs,
 		 unsigned int count, unsigned int *bad, struct netlink_ext_ack *extack);
 
-int fz_grant_dump_begin(struct fz_authz *az, struct fz_grant_cursor *cursor,
-			const struct fz_authz_peer *only);
+void fz_grant_dump_begin(struct fz_authz *az, struct fz_grant_cursor *cursor,
+			 const struct fz_authz_peer *only);
 int fz_grant_dump(struct fz_grant_cursor *cursor,
 		  int (*emit)(void *context, const struct fz_grant_info *info), void *context);
 void fz_grant_dump_end(struct fz_grant_cursor *cursor);

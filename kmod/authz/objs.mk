@@ -16,6 +16,7 @@ fz-y += kmod/authz/flowstate.o
 fz-y += kmod/authz/flowlist.o
 fz-y += kmod/authz/ghosts.o
 fz-y += kmod/authz/sweep.o
+fz-y += kmod/authz/walk.o
 fz-y += kmod/authz/fragment.o
 fz-y += kmod/authz/judge.o
 fz-y += kmod/authz/ask.o

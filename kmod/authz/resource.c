@@ -8,6 +8,7 @@
 
 #include "authz/authz.h"
 #include "authz/policy.h"
+#include "authz/walk.h"
 
 const struct rhashtable_params fz_name_table = {
 	.key_len = sizeof_field(struct fz_resource, name),
@@ -427,22 +428,29 @@ int fz_resource_del(struct fz_authz *az, u64 owner, const char *const *names, un
  * @cursor: its position; given to fz_resource_dump_end() in the end
  *
  * Context: may sleep; takes az->lock.
- * Return: 0.
  */
-int fz_resource_dump_begin(struct fz_authz *az, struct fz_resource_cursor *cursor)
+void fz_resource_dump_begin(struct fz_authz *az, struct fz_resource_cursor *cursor)
 {
 	cursor->policy = fz_policy_get(az);
 	rhashtable_walk_enter(&cursor->policy->names, &cursor->iter);
-	return 0;
 }
 
-static int emit_resource(const struct fz_resource *resource,
-			 int (*emit)(void *context, const struct fz_resource_info *info),
-			 void *context)
+/* A dump of resources while it goes on. */
+struct dump {
+	const struct fz_resource_cursor *cursor;
+	int (*emit)(void *context, const struct fz_resource_info *info);
+	void *context;
+};
+
+static int visit(void *context, void *entry)
 {
+	const struct fz_resource *resource = entry;
 	const struct fz_shape *shape = rcu_dereference(resource->shape);
+	const struct dump *dump = context;
 	struct fz_resource_info info;
 
+	if (READ_ONCE(dump->cursor->policy->over))
+		return -EINTR;
 	if (!shape)
 		return 0;
 	info.name = resource->name;
@@ -451,7 +459,7 @@ static int emit_resource(const struct fz_resource *resource,
 	info.n_prefixes = shape->n_prefixes;
 	info.n_services = shape->n_services;
 	info.grants = READ_ONCE(resource->n_grants);
-	return emit(context, &info);
+	return dump->emit(dump->context, &info);
 }
 
 /**
@@ -469,26 +477,9 @@ int fz_resource_dump(struct fz_resource_cursor *cursor,
 		     int (*emit)(void *context, const struct fz_resource_info *info),
 		     void *context)
 {
-	struct fz_resource *resource;
-	int err = 0;
+	struct dump dump = { .cursor = cursor, .emit = emit, .context = context };
 
-	/* A table that was rebuilt since begins anew: some would come twice. */
-	if (rhashtable_walk_start_check(&cursor->iter) == -EAGAIN) {
-		rhashtable_walk_stop(&cursor->iter);
-		return -EINTR;
-	}
-	for (resource = rhashtable_walk_peek(&cursor->iter); resource;
-	     resource = rhashtable_walk_next(&cursor->iter)) {
-		if (IS_ERR(resource) || READ_ONCE(cursor->policy->over)) {
-			err = -EINTR;
-			break;
-		}
-		err = emit_resource(resource, emit, context);
-		if (err)
-			break;
-	}
-	rhashtable_walk_stop(&cursor->iter);
-	return err;
+	return fz_walk(&cursor->iter, visit, &dump);
 }
 
 /**

@@ -115,7 +115,7 @@ int fz_resource_set(struct fz_authz *az, u64 owner, const struct fz_resource_spe
 int fz_resource_del(struct fz_authz *az, u64 owner, const char *const *names, unsigned int count,
 		    unsigned int *bad, struct netlink_ext_ack *extack);
 
-int fz_resource_dump_begin(struct fz_authz *az, struct fz_resource_cursor *cursor);
+void fz_resource_dump_begin(struct fz_authz *az, struct fz_resource_cursor *cursor);
 int fz_resource_dump(struct fz_resource_cursor *cursor,
 		     int (*emit)(void *context, const struct fz_resource_info *info),
 		     void *context);

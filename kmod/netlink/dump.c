@@ -1,13 +1,76 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What dumps of many objects have in common. */
 
+#include <linux/slab.h>
 #include <net/genetlink.h>
 
 #include "authz/authz.h"
+#include "compat/netlink.h"
 #include "netlink/dump.h"
 #include "netlink/family.h"
+#include "netlink/parse.h"
 #include "netlink/put.h"
 #include "tunnel/device.h"
+#include "tunnel/peer.h"
+
+/**
+ * fz_dump_new() - begin a dump of what a request names
+ * @cb: the dump, as netlink knows it; its args[0] becomes the dump's state
+ * @size: of the state, whose first member is a struct fz_dump
+ * @peer_attribute: of the request, names a peer; 0 if it cannot
+ *
+ * Return: the state, zeros but for device and peer, to be given to fz_dump_free(); or what
+ * fz_nl_device_get() and fz_nl_peer_get() return.
+ */
+void *fz_dump_new(struct netlink_callback *cb, size_t size, int peer_attribute)
+{
+	struct nlattr **attrs = fz_genl_dump_attrs(cb);
+	struct fz_dump *dump = kzalloc(size, GFP_KERNEL);
+	struct fz_device *fz;
+	struct fz_peer *peer;
+
+	if (!dump)
+		return ERR_PTR(-ENOMEM);
+	fz = fz_nl_device_get(sock_net(cb->skb->sk), attrs, cb->extack);
+	if (IS_ERR(fz)) {
+		kfree(dump);
+		return ERR_CAST(fz);
+	}
+	dump->fz = fz;
+	if (peer_attribute && attrs[peer_attribute]) {
+		peer = fz_nl_peer_get(fz, attrs[peer_attribute], cb->extack);
+		if (IS_ERR(peer)) {
+			fz_dump_free(dump);
+			return ERR_CAST(peer);
+		}
+		dump->peer = peer;
+	}
+	cb->args[0] = (long)dump;
+	return dump;
+}
+
+/**
+ * fz_dump_free() - end a dump
+ * @dump: from fz_dump_new(), freed
+ */
+void fz_dump_free(struct fz_dump *dump)
+{
+	if (dump->peer)
+		fz_peer_put(dump->peer);
+	fz_nl_device_put(dump->fz);
+	kfree(dump);
+}
+
+/**
+ * fz_dump_only() - whose objects a dump tells, as authorization knows it
+ * @dump: the dump
+ *
+ * Return: the peer; NULL for all.
+ */
+const struct fz_authz_peer *fz_dump_only(const struct fz_dump *dump)
+{
+	return dump->peer ? &dump->peer->authz : NULL;
+}
 
 /**
  * fz_dump_open() - begin the next message of a dump

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* get-flow, del-flow. */
 
-#include <linux/slab.h>
 #include <linux/fz.h>
 #include <net/genetlink.h>
 
@@ -15,13 +14,11 @@
 
 /**
  * struct flow_dump - a get-flow under way
- * @dump: device and message
- * @peer: only this peer's flows, with a reference; NULL for all
+ * @dump: device, peer and message
  * @cursor: where among the flows
  */
 struct flow_dump {
 	struct fz_dump dump;
-	struct fz_peer *peer;
 	struct fz_flow_cursor cursor;
 };
 
@@ -32,34 +29,12 @@ static struct flow_dump *state_of(struct netlink_callback *cb)
 
 static int begin(struct netlink_callback *cb)
 {
-	struct flow_dump *state = kzalloc(sizeof(*state), GFP_KERNEL);
-	struct nlattr **attrs = fz_genl_dump_attrs(cb);
-	int ret;
+	struct flow_dump *state = fz_dump_new(cb, sizeof(*state), FZ_FLOWS_A_PEER);
 
-	if (!state)
-		return -ENOMEM;
-	state->dump.fz = fz_nl_device_get(sock_net(cb->skb->sk), attrs, cb->extack);
-	if (IS_ERR(state->dump.fz)) {
-		ret = PTR_ERR(state->dump.fz);
-		goto free;
-	}
-	if (attrs[FZ_FLOWS_A_PEER]) {
-		state->peer = fz_nl_peer_get(state->dump.fz, attrs[FZ_FLOWS_A_PEER], cb->extack);
-		if (IS_ERR(state->peer)) {
-			ret = PTR_ERR(state->peer);
-			goto put;
-		}
-	}
-	fz_flow_dump_begin(&state->dump.fz->authz, &state->cursor,
-			   state->peer ? &state->peer->authz : NULL);
-	cb->args[0] = (long)state;
+	if (IS_ERR(state))
+		return PTR_ERR(state);
+	fz_flow_dump_begin(&state->dump.fz->authz, &state->cursor, fz_dump_only(&state->dump));
 	return 0;
-
-put:
-	fz_nl_device_put(state->dump.fz);
-free:
-	kfree(state);
-	return ret;
 }
 
 int fz_nl_get_flow_start(struct netlink_callback *cb)
@@ -106,10 +81,7 @@ int fz_nl_get_flow_done(struct netlink_callback *cb)
 	if (!state)
 		return 0;
 	fz_flow_dump_end(&state->cursor);
-	if (state->peer)
-		fz_peer_put(state->peer);
-	fz_nl_device_put(state->dump.fz);
-	kfree(state);
+	fz_dump_free(&state->dump);
 	return 0;
 }
 

@@ -18,13 +18,11 @@
 
 /**
  * struct grant_dump - a get-grant under way
- * @dump: device and message
- * @peer: only this peer's grants, with a reference; NULL for all
+ * @dump: device, peer and message
  * @cursor: where among the grants
  */
 struct grant_dump {
 	struct fz_dump dump;
-	struct fz_peer *peer;
 	struct fz_grant_cursor cursor;
 };
 
@@ -35,39 +33,12 @@ static struct grant_dump *state_of(struct netlink_callback *cb)
 
 static int begin(struct netlink_callback *cb)
 {
-	struct grant_dump *state = kzalloc(sizeof(*state), GFP_KERNEL);
-	struct nlattr **attrs = fz_genl_dump_attrs(cb);
-	int ret;
+	struct grant_dump *state = fz_dump_new(cb, sizeof(*state), FZ_POLICY_A_PEER);
 
-	if (!state)
-		return -ENOMEM;
-	state->dump.fz = fz_nl_device_get(sock_net(cb->skb->sk), attrs, cb->extack);
-	if (IS_ERR(state->dump.fz)) {
-		ret = PTR_ERR(state->dump.fz);
-		goto free;
-	}
-	if (attrs[FZ_POLICY_A_PEER]) {
-		state->peer = fz_nl_peer_get(state->dump.fz, attrs[FZ_POLICY_A_PEER], cb->extack);
-		if (IS_ERR(state->peer)) {
-			ret = PTR_ERR(state->peer);
-			goto put_device;
-		}
-	}
-	ret = fz_grant_dump_begin(&state->dump.fz->authz, &state->cursor,
-				  state->peer ? &state->peer->authz : NULL);
-	if (ret)
-		goto put_peer;
-	cb->args[0] = (long)state;
+	if (IS_ERR(state))
+		return PTR_ERR(state);
+	fz_grant_dump_begin(&state->dump.fz->authz, &state->cursor, fz_dump_only(&state->dump));
 	return 0;
-
-put_peer:
-	if (state->peer)
-		fz_peer_put(state->peer);
-put_device:
-	fz_nl_device_put(state->dump.fz);
-free:
-	kfree(state);
-	return ret;
 }
 
 int fz_nl_get_grant_start(struct netlink_callback *cb)
@@ -112,10 +83,7 @@ int fz_nl_get_grant_done(struct netlink_callback *cb)
 	if (!state)
 		return 0;
 	fz_grant_dump_end(&state->cursor);
-	if (state->peer)
-		fz_peer_put(state->peer);
-	fz_nl_device_put(state->dump.fz);
-	kfree(state);
+	fz_dump_free(&state->dump);
 	return 0;
 }
 

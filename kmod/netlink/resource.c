@@ -37,28 +37,12 @@ static struct resource_dump *state_of(struct netlink_callback *cb)
 
 static int begin(struct netlink_callback *cb)
 {
-	struct resource_dump *state = kzalloc(sizeof(*state), GFP_KERNEL);
-	int ret;
+	struct resource_dump *state = fz_dump_new(cb, sizeof(*state), 0);
 
-	if (!state)
-		return -ENOMEM;
-	state->dump.fz = fz_nl_device_get(sock_net(cb->skb->sk), fz_genl_dump_attrs(cb),
-					  cb->extack);
-	if (IS_ERR(state->dump.fz)) {
-		ret = PTR_ERR(state->dump.fz);
-		goto free;
-	}
-	ret = fz_resource_dump_begin(&state->dump.fz->authz, &state->cursor);
-	if (ret)
-		goto put;
-	cb->args[0] = (long)state;
+	if (IS_ERR(state))
+		return PTR_ERR(state);
+	fz_resource_dump_begin(&state->dump.fz->authz, &state->cursor);
 	return 0;
-
-put:
-	fz_nl_device_put(state->dump.fz);
-free:
-	kfree(state);
-	return ret;
 }
 
 int fz_nl_get_resource_start(struct netlink_callback *cb)
@@ -148,8 +132,7 @@ int fz_nl_get_resource_done(struct netlink_callback *cb)
 	if (!state)
 		return 0;
 	fz_resource_dump_end(&state->cursor);
-	fz_nl_device_put(state->dump.fz);
-	kfree(state);
+	fz_dump_free(&state->dump);
 	return 0;
 }
 
