@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* get-grant, new-grant, del-grant. */
 
-#include <linux/slab.h>
 #include <linux/fz.h>
 #include <net/genetlink.h>
 
 #include "compat/netlink.h"
 #include "netlink/batch.h"
-#include "netlink/change.h"
 #include "netlink/dump.h"
 #include "netlink/grant.h"
 #include "netlink/parse.h"
@@ -150,79 +148,62 @@ void fz_nl_grant_put(const struct fz_grant_spec *spec)
 		fz_peer_put(container_of(spec->ap, struct fz_peer, authz));
 }
 
-static int parse_grants(struct fz_device *fz, struct fz_grant_spec *specs,
-			struct genl_info *info)
+static int parse(struct fz_batch *batch, const struct nlattr *nest, void *spec)
 {
-	const struct nlattr *attr;
-	int rem;
-	int ret;
-
-	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem) {
-		if (nla_type(attr) != FZ_POLICY_A_GRANT)
-			continue;
-		ret = fz_nl_grant_parse(fz, attr, specs++, info->extack);
-		if (ret)
-			return ret;
-	}
-	return 0;
+	return fz_nl_grant_parse(batch->fz, nest, spec, batch->info->extack);
 }
 
-/* new-grant and del-grant differ in one call. */
-static int change_grants(struct fz_device *fz, struct genl_info *info, bool add)
+static int set(struct fz_batch *batch, unsigned int *bad)
 {
-	const u64 owner = fz_nl_owner(genl_info_net(info), info->snd_portid);
-	const bool staged = fz_batch_is_staged(fz, owner);
-	struct fz_grant_spec *specs;
-	unsigned int bad = UINT_MAX;
-	unsigned int count;
+	return fz_grant_set(&batch->fz->authz, batch->owner, batch->specs, batch->count, bad,
+			    batch->info->extack);
+}
+
+static int del(struct fz_batch *batch, unsigned int *bad)
+{
+	return fz_grant_del(&batch->fz->authz, batch->owner, batch->specs, batch->count, bad,
+			    batch->info->extack);
+}
+
+static void finish(struct fz_batch *batch)
+{
+	const struct fz_grant_spec *specs = batch->specs;
 	unsigned int i;
-	int ret;
 
-	ret = fz_batch_require(info, FZ_POLICY_A_GRANT, &count);
-	if (ret)
-		return ret;
-	specs = kvcalloc(count, sizeof(*specs), GFP_KERNEL);
-	if (!specs) {
-		NL_SET_ERR_MSG(info->extack, "out of memory for so many grants at once");
-		return -ENOMEM;
-	}
-	ret = parse_grants(fz, specs, info);
-	if (ret)
-		goto out;
-	if (add)
-		ret = fz_grant_set(&fz->authz, owner, specs, count, &bad, info->extack);
-	else
-		ret = fz_grant_del(&fz->authz, owner, specs, count, &bad, info->extack);
-	if (ret)
-		fz_batch_blame(info, FZ_POLICY_A_GRANT, bad);
-	else if (!staged)
-		fz_change_objects(fz, add ? FZ_POLICY_EVENT_GRANT_NEW : FZ_POLICY_EVENT_GRANT_DEL,
-				  FZ_POLICY_A_GRANT, info);
-out:
-	for (i = 0; i < count; i++)
+	for (i = 0; i < batch->count; i++)
 		fz_nl_grant_put(&specs[i]);
-	kvfree(specs);
-	return ret;
 }
 
-static int change_grants_of(struct genl_info *info, bool add)
-{
-	struct fz_device *fz = fz_nl_device_get(genl_info_net(info), info->attrs, info->extack);
-	int ret;
+static const struct fz_batch_kind new_grants = {
+	.attribute = FZ_POLICY_A_GRANT,
+	.none = "the request names no grant",
+	.event = FZ_POLICY_EVENT_GRANT_NEW,
+	.size = sizeof(struct fz_grant_spec),
+	.parse = parse,
+	.apply = set,
+	.finish = finish,
+};
 
-	if (IS_ERR(fz))
-		return PTR_ERR(fz);
-	ret = change_grants(fz, info, add);
-	fz_nl_device_put(fz);
-	return ret;
-}
+static const struct fz_batch_kind del_grants = {
+	.attribute = FZ_POLICY_A_GRANT,
+	.none = "the request names no grant",
+	.event = FZ_POLICY_EVENT_GRANT_DEL,
+	.size = sizeof(struct fz_grant_spec),
+	.parse = parse,
+	.apply = del,
+	.finish = finish,
+};
 
 int fz_nl_new_grant_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	return change_grants_of(info, true);
+	struct fz_batch batch = {};
+
+	return fz_batch_doit(&batch, &new_grants, info);
 }
 
 int fz_nl_del_grant_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	return change_grants_of(info, false);
+	struct fz_batch batch = {};
+
+	return fz_batch_doit(&batch, &del_grants, info);
 }

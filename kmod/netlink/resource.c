@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* get-resource, new-resource, del-resource. */
 
-#include <linux/slab.h>
+#include <linux/mm.h>
 #include <linux/fz.h>
 #include <net/genetlink.h>
 
 #include "compat/netlink.h"
 #include "netlink/batch.h"
-#include "netlink/change.h"
 #include "netlink/dump.h"
 #include "netlink/parse.h"
 #include "netlink/policy.h"
@@ -137,33 +136,37 @@ int fz_nl_get_resource_done(struct netlink_callback *cb)
 }
 
 /**
- * struct resource_batch - the resources of a request
- * @specs: one for each
- * @count: how many
- * @prefixes: of all of them, one after the other
- * @n_prefixes: how many
- * @services: of all of them, one after the other
- * @n_services: how many
+ * struct resource_batch - a new-resource under way
+ * @batch: what it has in common with other requests
+ * @prefixes: of all resources, one after the other
+ * @n_prefixes: read so far
+ * @services: of all resources, one after the other
+ * @n_services: read so far
  */
 struct resource_batch {
-	struct fz_resource_spec *specs;
-	unsigned int count;
+	struct fz_batch batch;
 	struct fz_prefix *prefixes;
 	unsigned int n_prefixes;
 	struct fz_service *services;
 	unsigned int n_services;
 };
 
-static void batch_free(struct resource_batch *batch)
+static struct resource_batch *batch_of(struct fz_batch *batch)
 {
-	kvfree(batch->specs);
-	kvfree(batch->prefixes);
-	kvfree(batch->services);
+	return container_of(batch, struct resource_batch, batch);
+}
+
+static void finish(struct fz_batch *batch)
+{
+	kvfree(batch_of(batch)->prefixes);
+	kvfree(batch_of(batch)->services);
 }
 
 /* Room for all that the request holds. */
-static int batch_alloc(struct resource_batch *batch, struct genl_info *info)
+static int prepare(struct fz_batch *batch)
 {
+	struct resource_batch *own = batch_of(batch);
+	const struct genl_info *info = batch->info;
 	unsigned int prefixes = 0;
 	unsigned int services = 0;
 	const struct nlattr *inner;
@@ -179,10 +182,9 @@ static int batch_alloc(struct resource_batch *batch, struct genl_info *info)
 			services += nla_type(inner) == FZ_RESOURCE_A_SERVICE;
 		}
 	}
-	batch->specs = kvcalloc(batch->count, sizeof(*batch->specs), GFP_KERNEL);
-	batch->prefixes = kvcalloc(prefixes ?: 1, sizeof(*batch->prefixes), GFP_KERNEL);
-	batch->services = kvcalloc(services ?: 1, sizeof(*batch->services), GFP_KERNEL);
-	if (batch->specs && batch->prefixes && batch->services)
+	own->prefixes = kvcalloc(prefixes ?: 1, sizeof(*own->prefixes), GFP_KERNEL);
+	own->services = kvcalloc(services ?: 1, sizeof(*own->services), GFP_KERNEL);
+	if (own->prefixes && own->services)
 		return 0;
 	NL_SET_ERR_MSG(info->extack, "out of memory for so many resources at once");
 	return -ENOMEM;
@@ -229,10 +231,12 @@ static const char *parse_name(const struct nlattr *nest, const struct nlattr *na
 	return NULL;
 }
 
-static int parse_resource(const struct nlattr *nest, struct resource_batch *batch,
-			  struct fz_resource_spec *spec, struct netlink_ext_ack *extack)
+static int parse(struct fz_batch *batch, const struct nlattr *nest, void *context)
 {
+	struct netlink_ext_ack *extack = batch->info->extack;
+	struct resource_batch *own = batch_of(batch);
 	struct nlattr *tb[FZ_RESOURCE_A_MAX + 1];
+	struct fz_resource_spec *spec = context;
 	const struct nlattr *attr;
 	int rem;
 	int ret;
@@ -243,14 +247,14 @@ static int parse_resource(const struct nlattr *nest, struct resource_batch *batc
 	spec->name = parse_name(nest, tb[FZ_RESOURCE_A_NAME], extack);
 	if (!spec->name)
 		return -EINVAL;
-	spec->prefixes = batch->prefixes + batch->n_prefixes;
-	spec->services = batch->services + batch->n_services;
+	spec->prefixes = own->prefixes + own->n_prefixes;
+	spec->services = own->services + own->n_services;
 	nla_for_each_nested(attr, nest, rem) {
 		if (nla_type(attr) == FZ_RESOURCE_A_PREFIX) {
-			ret = fz_parse_prefix(attr, &batch->prefixes[batch->n_prefixes++], extack);
+			ret = fz_parse_prefix(attr, &own->prefixes[own->n_prefixes++], extack);
 			spec->n_prefixes++;
 		} else if (nla_type(attr) == FZ_RESOURCE_A_SERVICE) {
-			ret = parse_service(attr, &batch->services[batch->n_services++], extack);
+			ret = parse_service(attr, &own->services[own->n_services++], extack);
 			spec->n_services++;
 		}
 		if (ret)
@@ -259,119 +263,63 @@ static int parse_resource(const struct nlattr *nest, struct resource_batch *batc
 	return 0;
 }
 
-static int parse_resources(struct resource_batch *batch, struct genl_info *info)
+static int set(struct fz_batch *batch, unsigned int *bad)
 {
-	const struct nlattr *attr;
-	unsigned int i = 0;
-	int rem;
-	int ret;
-
-	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem) {
-		if (nla_type(attr) != FZ_POLICY_A_RESOURCE)
-			continue;
-		ret = parse_resource(attr, batch, &batch->specs[i++], info->extack);
-		if (ret)
-			return ret;
-	}
-	return 0;
+	return fz_resource_set(&batch->fz->authz, batch->owner, batch->specs, batch->count, bad,
+			       batch->info->extack);
 }
 
-static int set_resources(struct fz_device *fz, struct genl_info *info)
-{
-	const u64 owner = fz_nl_owner(genl_info_net(info), info->snd_portid);
-	const bool staged = fz_batch_is_staged(fz, owner);
-	struct resource_batch batch = {};
-	unsigned int bad = UINT_MAX;
-	int ret;
-
-	ret = fz_batch_require(info, FZ_POLICY_A_RESOURCE, &batch.count);
-	if (!ret)
-		ret = batch_alloc(&batch, info);
-	if (!ret)
-		ret = parse_resources(&batch, info);
-	if (ret)
-		goto out;
-	ret = fz_resource_set(&fz->authz, owner, batch.specs, batch.count, &bad, info->extack);
-	if (ret)
-		fz_batch_blame(info, FZ_POLICY_A_RESOURCE, bad);
-	else if (!staged)
-		fz_change_objects(fz, FZ_POLICY_EVENT_RESOURCE_NEW, FZ_POLICY_A_RESOURCE, info);
-out:
-	batch_free(&batch);
-	return ret;
-}
+static const struct fz_batch_kind new_resources = {
+	.attribute = FZ_POLICY_A_RESOURCE,
+	.none = "the request names no resource",
+	.event = FZ_POLICY_EVENT_RESOURCE_NEW,
+	.size = sizeof(struct fz_resource_spec),
+	.prepare = prepare,
+	.parse = parse,
+	.apply = set,
+	.finish = finish,
+};
 
 int fz_nl_new_resource_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	struct fz_device *fz = fz_nl_device_get(genl_info_net(info), info->attrs, info->extack);
-	int ret;
+	struct resource_batch own = {};
 
-	if (IS_ERR(fz))
-		return PTR_ERR(fz);
-	ret = set_resources(fz, info);
-	fz_nl_device_put(fz);
-	return ret;
+	return fz_batch_doit(&own.batch, &new_resources, info);
 }
 
-static int parse_names(const char **names, struct genl_info *info)
+/* To remove one, its name is enough; the rest is checked and not used. */
+static int parse_del(struct fz_batch *batch, const struct nlattr *nest, void *context)
 {
 	struct nlattr *tb[FZ_RESOURCE_A_MAX + 1];
-	const struct nlattr *attr;
-	int rem;
+	const char **name = context;
 	int ret;
 
-	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem) {
-		if (nla_type(attr) != FZ_POLICY_A_RESOURCE)
-			continue;
-		ret = nla_parse_nested(tb, FZ_RESOURCE_A_MAX, attr, fz_resource_nest_policy,
-				       info->extack);
-		if (ret)
-			return ret;
-		*names = parse_name(attr, tb[FZ_RESOURCE_A_NAME], info->extack);
-		if (!*names++)
-			return -EINVAL;
-	}
-	return 0;
-}
-
-static int del_resources(struct fz_device *fz, struct genl_info *info)
-{
-	const u64 owner = fz_nl_owner(genl_info_net(info), info->snd_portid);
-	const bool staged = fz_batch_is_staged(fz, owner);
-	unsigned int bad = UINT_MAX;
-	unsigned int count;
-	const char **names;
-	int ret;
-
-	ret = fz_batch_require(info, FZ_POLICY_A_RESOURCE, &count);
+	ret = nla_parse_nested(tb, FZ_RESOURCE_A_MAX, nest, fz_resource_nest_policy,
+			       batch->info->extack);
 	if (ret)
 		return ret;
-	names = kvcalloc(count, sizeof(*names), GFP_KERNEL);
-	if (!names) {
-		NL_SET_ERR_MSG(info->extack, "out of memory for so many resources at once");
-		return -ENOMEM;
-	}
-	ret = parse_names(names, info);
-	if (ret)
-		goto out;
-	ret = fz_resource_del(&fz->authz, owner, names, count, &bad, info->extack);
-	if (ret)
-		fz_batch_blame(info, FZ_POLICY_A_RESOURCE, bad);
-	else if (!staged)
-		fz_change_objects(fz, FZ_POLICY_EVENT_RESOURCE_DEL, FZ_POLICY_A_RESOURCE, info);
-out:
-	kvfree(names);
-	return ret;
+	*name = parse_name(nest, tb[FZ_RESOURCE_A_NAME], batch->info->extack);
+	return *name ? 0 : -EINVAL;
 }
+
+static int del(struct fz_batch *batch, unsigned int *bad)
+{
+	return fz_resource_del(&batch->fz->authz, batch->owner, batch->specs, batch->count, bad,
+			       batch->info->extack);
+}
+
+static const struct fz_batch_kind del_resources = {
+	.attribute = FZ_POLICY_A_RESOURCE,
+	.none = "the request names no resource",
+	.event = FZ_POLICY_EVENT_RESOURCE_DEL,
+	.size = sizeof(const char *),
+	.parse = parse_del,
+	.apply = del,
+};
 
 int fz_nl_del_resource_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	struct fz_device *fz = fz_nl_device_get(genl_info_net(info), info->attrs, info->extack);
-	int ret;
+	struct fz_batch batch = {};
 
-	if (IS_ERR(fz))
-		return PTR_ERR(fz);
-	ret = del_resources(fz, info);
-	fz_nl_device_put(fz);
-	return ret;
+	return fz_batch_doit(&batch, &del_resources, info);
 }
