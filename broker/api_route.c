@@ -155,6 +155,16 @@ static const struct api_route *route_find(struct api_request *request)
 	return NULL;
 }
 
+/* What the directory says may not hold: it is asked for nothing. @what: of this request. */
+static int api_doubtful(struct api_request *request, const char *what)
+{
+	struct fault why = request->fault;
+
+	request->status = 503;
+	return fault_set(&request->fault, -EIO, NULL, "%s: the broker cannot read its database (%.160s), and grants "
+			 "nothing until it can", what, why.text);
+}
+
 void api_handle(struct api_request *request)
 {
 	const struct api_route *route = route_find(request);
@@ -176,7 +186,10 @@ void api_handle(struct api_request *request)
 		return;
 	}
 	request->status = !strcmp(request->method, "POST") ? 201 : 200;
-	code = route->handler(request);
+	if (request->broker->doubtful && broker_refresh(request->broker, &request->fault))
+		code = api_doubtful(request, "nothing was done");
+	else
+		code = route->handler(request);
 	if (code) {
 		answer_fault(request, code == -EIO && request->status >= 500 ? request->status : api_status_of(code));
 		log_line(request->status >= 500 ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "api", "%s %s by %s: %s",
@@ -211,9 +224,9 @@ int api_change_commit(struct api_request *request, const char *action, const cha
 	if (code)
 		return api_change_abort(request, code);
 	code = store_commit(request->broker->store, &request->fault);
-	if (!code)
-		broker_refresh(request->broker);
-	return code;
+	if (code || !broker_refresh(request->broker, &request->fault))
+		return code;
+	return api_doubtful(request, "the change is stored, but not in force yet");
 }
 
 int api_missing(struct api_request *request, const char *what)

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -32,12 +33,23 @@ static pid_t child;
 
 /* ---- the broker, less what speaks to agents ---- */
 
-void broker_refresh(struct broker *broker)
-{
-	struct directory *new = store_directory(broker->store, NULL);
+/* In memory of both processes: the broker cannot read its store. */
+static volatile bool *unreadable;
 
-	directory_free(broker->dir);
-	broker->dir = new;
+struct directory *__real_store_directory(struct store *store, struct fault *fault);
+struct directory *__wrap_store_directory(struct store *store, struct fault *fault);
+
+struct directory *__wrap_store_directory(struct store *store, struct fault *fault)
+{
+	if (!*unreadable)
+		return __real_store_directory(store, fault);
+	fault_set(fault, -EIO, NULL, "the store failed: disk I/O error");
+	return NULL;
+}
+
+void server_changed(struct server *server)
+{
+	(void)server;
 }
 
 void server_presence(struct server *server, int64_t device_id, struct presence *presence)
@@ -49,9 +61,12 @@ void server_presence(struct server *server, int64_t device_id, struct presence *
 
 static void on_term(uv_signal_t *handle, int number)
 {
+	struct broker *broker = handle->data;
+
 	(void)number;
 	uv_close((uv_handle_t *)handle, NULL);
-	api_stop(handle->data);
+	uv_close((uv_handle_t *)&broker->retry, NULL);
+	api_stop(broker->api);
 }
 
 static void serve(int ready)
@@ -65,6 +80,8 @@ static void serve(int ready)
 	log_threshold = LOG_LEVEL_ERROR;
 	uv_loop_init(&loop);
 	broker.loop = &loop;
+	uv_timer_init(&loop, &broker.retry);
+	broker.retry.data = &broker;
 	broker.started_ms = store_clock();
 	broker.store = store_open(state_path, NULL, &fault);
 	if (broker.store)
@@ -76,7 +93,7 @@ static void serve(int ready)
 		_exit(1);
 	}
 	uv_signal_init(&loop, &term);
-	term.data = broker.api;
+	term.data = &broker;
 	uv_signal_start(&term, on_term, SIGTERM);
 	if (write(ready, "x", 1) != 1)
 		_exit(1);
@@ -98,6 +115,9 @@ static int setup(void **state)
 		return -1;
 	snprintf(path, sizeof(path), "%s/admin.sock", dir);
 	snprintf(state_path, sizeof(state_path), "%s/state", dir);
+	unreadable = mmap(NULL, sizeof(*unreadable), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (unreadable == MAP_FAILED)
+		return -1;
 	fflush(NULL);
 	child = fork();
 	if (child < 0)
@@ -417,6 +437,25 @@ static void test_log_and_status(void **state)
 	assert_int_equal(strlen(text_of("key")), 44);
 }
 
+/* A change that is stored and cannot be read is not done, and nothing is answered from what was before. */
+static void test_doubt(void **state)
+{
+	(void)state;
+	assert_done("POST", "/v1/groups", "{\"name\":\"before\"}", 201);
+	*unreadable = true;
+	assert_refused("POST", "/v1/groups", "{\"name\":\"doubt\"}", 503, "",
+		       "the change is stored, but not in force yet: the broker cannot read its database "
+		       "(the store failed: disk I/O error), and grants nothing until it can");
+	assert_refused("GET", "/v1/groups", NULL, 503, "", "nothing was done: the broker cannot read");
+	assert_refused("DELETE", "/v1/groups/before", NULL, 503, "", "nothing was done: the broker cannot read");
+	assert_refused("GET", "/v1/health", NULL, 503, "", "the broker cannot read");
+	*unreadable = false;
+	assert_done("GET", "/v1/groups/doubt", NULL, 200);
+	assert_done("DELETE", "/v1/groups/doubt", NULL, 204);
+	assert_done("DELETE", "/v1/groups/before", NULL, 204);
+	assert_done("GET", "/v1/health", NULL, 200);
+}
+
 static void test_socket_mode(void **state)
 {
 	struct stat st;
@@ -489,6 +528,7 @@ int main(void)
 		WITH_BROKER(test_wrong_requests),
 		WITH_BROKER(test_invitations),
 		WITH_BROKER(test_log_and_status),
+		WITH_BROKER(test_doubt),
 		WITH_BROKER(test_socket_mode),
 		WITH_BROKER(test_rude_clients),
 		cmocka_unit_test(test_openapi),

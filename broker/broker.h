@@ -35,6 +35,8 @@ struct broker {
 	struct config config;
 	struct store *store;
 	struct directory *dir;		/* replaced by broker_refresh() */
+	uv_timer_t retry;		/* of broker_refresh() */
+	bool doubtful;			/* the store says something else than @dir: set and cleared by broker_refresh() */
 	struct server *server;
 	struct api *api;
 	int64_t started_ms;
@@ -43,12 +45,18 @@ struct broker {
 /**
  * broker_refresh() - after a committed change of the store: load the directory anew and tell the server
  * @broker: the broker
+ * @fault: why not
  *
  * Called by the admin API after each change, and by the server after store_enrol() and the like. Calls
- * server_changed() before it returns; it must not be called from there. If the store cannot be read, the old
- * directory stays, the trouble is logged, and it is tried again.
+ * server_changed() before it returns; it must not be called from there.
+ *
+ * If the store cannot be read, the old directory stays, but what it says may no longer hold: @broker->doubtful is set,
+ * with which nothing new is granted and the admin API refuses; the trouble is logged, and it is tried again until it
+ * works.
+ *
+ * Return: 0 when the change is in force, else a negative errno.
  */
-void broker_refresh(struct broker *broker);
+int broker_refresh(struct broker *broker, struct fault *fault);
 
 /* ---- the channel server's side (server.h declares the same) ---- */
 

@@ -14,8 +14,12 @@
 
 #define READ_SIZE	65536
 #define BACKLOG		1024
+/* A large state waits while so many bytes of it are on the way: an agent that reads slowly is pinged among them. */
+#define ROOM		(256 * 1024)
 /* How long a link that is being closed may take to send its last words. */
 #define LINGER_MS	2000
+/* When there was no memory for a connection, it is tried again after this. */
+#define ACCEPT_AGAIN_MS	100
 
 /* Where connections come from. Gone when nothing comes any more and it may do all again. */
 struct source {
@@ -53,10 +57,13 @@ struct link {
 /**
  * struct channel_server - the listening socket and its links
  * @after: called after signalling was called, for what its next deadline is
+ * @again: runs while a connection waits to be accepted for want of memory; there is no next one before that
+ * @open_handles: of the loop, that are still to close
  * @in, @message: for one read and one message, used and done with before the next
  */
 struct channel_server {
 	uv_tcp_t tcp;
+	uv_timer_t again;
 	uv_loop_t *loop;
 	struct channel_limits limits;
 	struct signal *sig;
@@ -66,7 +73,8 @@ struct channel_server {
 	struct link *links;
 	unsigned int n_links, n_pending;
 	struct source *sources;
-	bool stopped, closed;
+	bool stopped;
+	int open_handles;
 	uint8_t in[READ_SIZE];
 	fz_Message message;
 };
@@ -141,7 +149,7 @@ static void server_put(struct channel_server *server)
 {
 	struct source *source, *next;
 
-	if (!server->closed || server->links)
+	if (server->open_handles || server->links)
 		return;
 	HASH_ITER(hh, server->sources, source, next) {
 		HASH_DEL(server->sources, source);
@@ -188,11 +196,28 @@ static void link_end(struct link *link)
 	uv_close((uv_handle_t *)&link->timer, on_handle_closed);
 }
 
-/* Signalling may be in the middle of something: it closes the link when it hears that nothing can be sent. */
+static void on_failed(uv_timer_t *timer)
+{
+	struct link *link = timer->data;
+	struct channel_server *server = link->server;
+	struct session *session = link->session;
+
+	link->session = NULL;
+	link_end(link);
+	if (!session)
+		return;
+	signal_closed(server->sig, session, "nothing can be sent to it");
+	if (server->after)
+		server->after(server->arg);
+}
+
+/* What is queued is lost. Signalling may be in the middle of something: it hears of it with the next turn of the loop. */
 static void link_fail(struct link *link)
 {
 	link->failed = true;
-	if (!link->session)
+	if (link->session)
+		uv_timer_start(&link->timer, on_failed, 0, 0);
+	else
 		link_end(link);
 }
 
@@ -228,6 +253,20 @@ static void write_with(struct link *link, uv_write_cb done)
 	}
 }
 
+/**
+ * link_room() - whether to queue more of what is large
+ * @arg: the link
+ *
+ * Return: false when the agent has enough to read; signal_drained() is called once it has read some.
+ */
+bool link_room(void *arg)
+{
+	const struct link *link = arg;
+	const uint8_t *data;
+
+	return !link->writing || link->sending_len + fz_channel_output(link->channel, &data) < ROOM;
+}
+
 static void on_written(uv_write_t *req, int status)
 {
 	struct link *link = req->data;
@@ -236,11 +275,15 @@ static void on_written(uv_write_t *req, int status)
 	free(link->sending);
 	link->sending = NULL;
 	link->writing = false;
-	/* Reading will fail too, and say why. */
 	if (status < 0)
 		link_fail(link);
 	else
 		write_with(link, on_written);
+	if (!link->session || !link_room(link))
+		return;
+	signal_drained(link->server->sig, link->session);
+	if (link->server->after)
+		link->server->after(link->server->arg);
 }
 
 static void link_write(struct link *link)
@@ -440,22 +483,19 @@ static struct link *link_new(struct channel_server *server)
 	return link;
 }
 
-static void on_connection(uv_stream_t *stream, int status)
+/* Takes the connection that waits. False without memory; it goes on waiting, and the others behind it. */
+static bool connection_take(struct channel_server *server)
 {
-	struct channel_server *server = stream->data;
 	struct sockaddr_storage ss = { 0 };
 	int len = sizeof(ss);
-	struct link *link;
+	struct link *link = link_new(server);
 
-	if (status < 0 || server->stopped)
-		return;
-	link = link_new(server);
 	if (!link)
-		return;
-	if (uv_accept(stream, (uv_stream_t *)&link->tcp) ||
+		return false;
+	if (uv_accept((uv_stream_t *)&server->tcp, (uv_stream_t *)&link->tcp) ||
 	    uv_tcp_getpeername(&link->tcp, (struct sockaddr *)&ss, &len)) {
 		link_end(link);
-		return;
+		return true;
 	}
 	name_address(link, &ss);
 	uv_tcp_nodelay(&link->tcp, 1);
@@ -468,11 +508,28 @@ static void on_connection(uv_stream_t *stream, int status)
 		log_debug("channel", "refused address=%s reason=\"too many connections\"", link->address);
 		fz_channel_refuse(link->channel, FZ_REFUSAL_BUSY);
 		link_events(link);
-		return;
+		return true;
 	}
 	uv_timer_start(&link->timer, on_handshake_late, FZ_CHANNEL_HANDSHAKE_MS, 0);
 	if (uv_read_start((uv_stream_t *)&link->tcp, give_buffer, on_read))
 		link_end(link);
+	return true;
+}
+
+static void on_again(uv_timer_t *timer)
+{
+	if (connection_take(timer->data))
+		uv_timer_stop(timer);
+}
+
+static void on_connection(uv_stream_t *stream, int status)
+{
+	struct channel_server *server = stream->data;
+
+	if (status < 0 || server->stopped || connection_take(server))
+		return;
+	log_error("channel", "out of memory: agents that connect have to wait");
+	uv_timer_start(&server->again, on_again, ACCEPT_AGAIN_MS, ACCEPT_AGAIN_MS);
 }
 
 /* --- the server ------------------------------------------------------------ */
@@ -481,8 +538,14 @@ static void on_server_closed(uv_handle_t *handle)
 {
 	struct channel_server *server = handle->data;
 
-	server->closed = true;
+	server->open_handles--;
 	server_put(server);
+}
+
+static void server_close(struct channel_server *server)
+{
+	uv_close((uv_handle_t *)&server->tcp, on_server_closed);
+	uv_close((uv_handle_t *)&server->again, on_server_closed);
 }
 
 /**
@@ -515,14 +578,16 @@ struct channel_server *channel_start(uv_loop_t *loop, const struct sockaddr *lis
 		free(server);
 		return NULL;
 	}
-	server->tcp.data = server;
+	uv_timer_init(loop, &server->again);
+	server->tcp.data = server->again.data = server;
+	server->open_handles = 2;
 	ret = uv_tcp_bind(&server->tcp, listen, 0);
 	if (!ret)
 		ret = uv_listen((uv_stream_t *)&server->tcp, BACKLOG, on_connection);
 	if (ret) {
 		fault_set(fault, ret, "listen", "agents cannot be served on that address and port: %s",
 			  uv_strerror(ret));
-		uv_close((uv_handle_t *)&server->tcp, on_server_closed);
+		server_close(server);
 		return NULL;
 	}
 	return server;
@@ -555,7 +620,7 @@ void channel_stop(struct channel_server *server)
 	server->stopped = true;
 	server->sig = NULL;
 	server->after = NULL;
-	uv_close((uv_handle_t *)&server->tcp, on_server_closed);
+	server_close(server);
 	DL_FOREACH_SAFE(server->links, link, next) {
 		link->session = NULL;
 		if (!link->closing)

@@ -38,6 +38,7 @@ void channel_attach(struct channel_server *server, struct signal *sig, void (*af
 void channel_stop(struct channel_server *server);
 int channel_port(const struct channel_server *server);
 
+bool link_room(void *link);
 bool link_send(void *link, const fz_Message *msg);
 void link_close(void *link);
 

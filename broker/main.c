@@ -14,41 +14,18 @@
 #include "notify.h"
 #include "options.h"
 
-#define RETRY_MS	1000
 #define TRIM_MS		3600000
 
 /* What belongs to the process rather than to the broker's parts. */
 struct process {
 	struct broker broker;
 	uv_signal_t term, interrupt;
-	uv_timer_t retry, trim;
+	uv_timer_t trim;
 };
 
 static struct process *process_of(struct broker *broker)
 {
 	return (struct process *)((char *)broker - offsetof(struct process, broker));
-}
-
-static void on_retry(uv_timer_t *timer)
-{
-	broker_refresh(timer->data);
-}
-
-void broker_refresh(struct broker *broker)
-{
-	struct directory *old = broker->dir;
-	struct fault fault;
-	struct directory *new = store_directory(broker->store, &fault);
-
-	if (!new) {
-		log_error("store", "cannot read what was changed, trying again: %s", fault.text);
-		uv_timer_start(&process_of(broker)->retry, on_retry, RETRY_MS, 0);
-		return;
-	}
-	broker->dir = new;
-	if (broker->server)
-		server_changed(broker->server);
-	directory_free(old);
 }
 
 static void on_trim(uv_timer_t *timer)
@@ -89,10 +66,10 @@ static void loop_start(struct process *process)
 
 	uv_signal_init(loop, &process->term);
 	uv_signal_init(loop, &process->interrupt);
-	uv_timer_init(loop, &process->retry);
 	process->term.data = process->interrupt.data = process;
+	uv_timer_init(loop, &process->broker.retry);
 	uv_timer_init(loop, &process->trim);
-	process->retry.data = process->trim.data = &process->broker;
+	process->broker.retry.data = process->trim.data = &process->broker;
 	uv_signal_start(&process->term, on_signal, SIGTERM);
 	uv_signal_start(&process->interrupt, on_signal, SIGINT);
 }
@@ -101,7 +78,7 @@ static void loop_stop(struct process *process)
 {
 	uv_close((uv_handle_t *)&process->term, NULL);
 	uv_close((uv_handle_t *)&process->interrupt, NULL);
-	uv_close((uv_handle_t *)&process->retry, NULL);
+	uv_close((uv_handle_t *)&process->broker.retry, NULL);
 	uv_close((uv_handle_t *)&process->trim, NULL);
 	uv_run(process->broker.loop, UV_RUN_DEFAULT);
 	uv_loop_close(process->broker.loop);

@@ -26,8 +26,16 @@ struct server {
 static void refresh(void *arg)
 {
 	struct server *server = arg;
+	struct fault fault;
 
-	broker_refresh(server->broker);
+	broker_refresh(server->broker, &fault);
+}
+
+static bool doubtful(void *arg)
+{
+	struct server *server = arg;
+
+	return server->broker->doubtful;
 }
 
 static const struct directory *directory(void *arg)
@@ -56,6 +64,12 @@ static bool send_message(void *arg, void *link, const fz_Message *msg)
 	return link_send(link, msg);
 }
 
+static bool has_room(void *arg, void *link)
+{
+	(void)arg;
+	return link_room(link);
+}
+
 static void close_link(void *arg, void *link)
 {
 	(void)arg;
@@ -64,9 +78,11 @@ static void close_link(void *arg, void *link)
 
 static const struct signal_calls calls = {
 	.send = send_message,
+	.room = has_room,
 	.close = close_link,
 	.refresh = refresh,
 	.directory = directory,
+	.doubtful = doubtful,
 	.now = now,
 	.clock = clock_ms,
 };

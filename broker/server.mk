@@ -9,6 +9,7 @@ tests += broker/signal_test broker/server_test
 
 broker/signal_test-src = $(broker-signal-src) broker/log.c $(broker-store-src) $(broker-decision-src)
 broker/signal_test-pkgs := sqlite3
-broker/signal_test-libs := -Wl,--wrap=store_commit
-broker/server_test-src = $(broker-server-src) broker/log.c $(broker-store-src) $(broker-decision-src)
+broker/signal_test-libs := -Wl,--wrap=store_commit,--wrap=state_diff
+broker/server_test-src = $(broker-server-src) broker/refresh.c broker/log.c $(broker-store-src) $(broker-decision-src)
 broker/server_test-pkgs := sqlite3 libuv
+broker/server_test-libs := -Wl,--wrap=fz_channel_new

@@ -43,7 +43,8 @@ struct peer {
 	bool gateway, raw, connected, open, closed;
 	unsigned int got[32];
 	unsigned int answers, granted, asked;
-	size_t raw_bytes;
+	size_t raw_bytes, bytes;
+	bool last;
 	uint8_t in[65536];
 	uint64_t number, instance;
 	char sentence[256];
@@ -67,16 +68,6 @@ static struct resource web;
 		if (assert_ret) \
 			fail_msg("%s: %d: %s", #call, assert_ret, fault.text); \
 	} while (0)
-
-void broker_refresh(struct broker *b)
-{
-	struct directory *old = b->dir;
-
-	b->dir = store_directory(b->store, &fault);
-	assert_non_null(b->dir);
-	server_changed(b->server);
-	directory_free(old);
-}
 
 /* --- agents ---------------------------------------------------------------- */
 
@@ -156,6 +147,7 @@ static void ask(struct peer *peer)
 
 static void took(struct peer *peer, const fz_State *state)
 {
+	peer->last = state->last;
 	if (!state->last)
 		return;
 	peer->number = state->number;
@@ -259,6 +251,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 			peer->raw_bytes += (size_t)n;
 		return;
 	}
+	peer->bytes += n > 0 ? (size_t)n : 0;
 	if (n < 0)
 		fz_channel_eof(peer->channel);
 	else
@@ -355,6 +348,7 @@ static int setup(void **state)
 	uv_timer_init(&loop, &ticking);
 	uv_timer_start(&ticking, on_tick, 100, 100);
 	memset(&broker, 0, sizeof(broker));
+	uv_timer_init(&loop, &broker.retry);
 	broker.loop = &loop;
 	in = (struct sockaddr_in *)&broker.config.listen;
 	in->sin_family = AF_INET;
@@ -400,6 +394,7 @@ static int teardown(void **state)
 	(void)state;
 	server_stop(broker.server);
 	uv_close((uv_handle_t *)&ticking, NULL);
+	uv_close((uv_handle_t *)&broker.retry, NULL);
 	uv_run(&loop, UV_RUN_DEFAULT);
 	assert_int_equal(uv_loop_close(&loop), 0);
 	directory_free(broker.dir);
@@ -414,7 +409,7 @@ static struct policy allow(void)
 
 	strcpy(policy.name, "staff-web");
 	assert_ok(store_policy_put(broker.store, &policy, &fault));
-	broker_refresh(&broker);
+	assert_ok(broker_refresh(&broker, &fault));
 	return policy;
 }
 
@@ -444,7 +439,7 @@ static void whole_story(void **state)
 	assert_memory_equal(presence.address, "127.0.0.1:", 10);
 
 	assert_ok(store_policy_del(broker.store, policy.id, &fault));
-	broker_refresh(&broker);
+	assert_ok(broker_refresh(&broker, &fault));
 	wait_for(gw->got[fz_Message_revoke_tag] && laptop->got[fz_Message_revoke_tag]);
 
 	/* gone and back: known, and no snapshot needed */
@@ -543,6 +538,111 @@ static void malformed(void **state)
 	wait_for(laptop->closed);
 	assert_int_equal(laptop->got[fz_Message_refused_tag], 1);
 	assert_non_null(strstr(laptop->sentence, "malformed"));
+	peer_free(laptop);
+}
+
+static int no_memory;
+struct fz_channel *__real_fz_channel_new(enum fz_channel_side side, const uint8_t *key, const uint8_t *broker_key,
+					 uint64_t now);
+struct fz_channel *__wrap_fz_channel_new(enum fz_channel_side side, const uint8_t *key, const uint8_t *other,
+					 uint64_t now);
+
+struct fz_channel *__wrap_fz_channel_new(enum fz_channel_side side, const uint8_t *key, const uint8_t *other,
+					 uint64_t now)
+{
+	if (side == FZ_CHANNEL_BROKER && no_memory && no_memory--)
+		return NULL;
+	return __real_fz_channel_new(side, key, other, now);
+}
+
+/* Connections that come while there is no memory for them wait. */
+static void no_memory_to_accept(void **state)
+{
+	struct peer *gw = peer_new(true), *laptop = peer_new(false);
+
+	(void)state;
+	log_threshold = LOG_LEVEL_ERROR;
+	no_memory = 3;
+	dial(gw, broker_key);
+	dial(laptop, broker_key);
+	wait_for(gw->got[fz_Message_state_tag] && laptop->got[fz_Message_state_tag]);
+	assert_int_equal(no_memory, 0);
+	peer_free(gw);
+	peer_free(laptop);
+	/* and the broker can end meanwhile */
+	no_memory = 1000;
+	gw = peer_new(true);
+	dial(gw, broker_key);
+	wait_for(no_memory < 1000);
+	server_stop(broker.server);
+	broker.server = NULL;
+	wait_for(gw->closed);
+	no_memory = 0;
+	peer_free(gw);
+}
+
+#define LARGE_POLICIES		120
+#define LARGE_RESOURCES		60
+#define LARGE_PREFIXES		60
+
+/* Leases of a policy of its own, for as many resources as it may name, each as large as it may be. */
+static void lend_much(int number)
+{
+	int64_t ids[LARGE_RESOURCES];
+	struct prefix prefixes[LARGE_PREFIXES];
+	struct resource resource = { .site_id = hq.id, .prefixes = prefixes, .n_prefixes = LARGE_PREFIXES };
+	struct policy policy = { .action = POLICY_ALLOW, .enabled = true, .lease_s = 3600, .groups = &staff.id,
+				 .n_groups = 1, .resources = ids, .n_resources = LARGE_RESOURCES };
+	struct lease lease = { .device_id = directory_device_named(broker.dir, "laptop")->id,
+			       .gateway_id = directory_device_named(broker.dir, "gw")->id,
+			       .issued_ms = store_clock(), .expires_ms = store_clock() + 3600000 };
+
+	for (int i = 0; i < LARGE_RESOURCES; i++) {
+		for (int j = 0; j < LARGE_PREFIXES; j++)
+			prefixes[j] = (struct prefix){ .family = AF_INET, .bits = 32,
+						       .addr = { 10, 1, (uint8_t)j, (uint8_t)i } };
+		resource.id = 0;
+		snprintf(resource.name, sizeof(resource.name), "resource-%d-%d", number, i);
+		assert_ok(store_resource_put(broker.store, &resource, &fault));
+		ids[i] = resource.id;
+	}
+	snprintf(policy.name, sizeof(policy.name), "policy-%d", number);
+	assert_ok(store_policy_put(broker.store, &policy, &fault));
+	lease.policy_id = policy.id;
+	memcpy(lease.policy_tag, policy.tag, MODEL_TAG_LEN);
+	for (int i = 0; i < LARGE_RESOURCES; i++) {
+		lease.id = 0;
+		lease.resource_id = ids[i];
+		assert_ok(store_lease_put(broker.store, &lease, &fault));
+	}
+}
+
+/* A gateway's state of more bytes than may be queued for one agent. */
+static void large_snapshot(void **state)
+{
+	struct peer *gw = peer_new(true), *laptop = peer_new(false);
+
+	(void)state;
+	dial(gw, broker_key);
+	dial(laptop, broker_key);
+	wait_for(gw->got[fz_Message_state_tag] && laptop->got[fz_Message_state_tag]);
+	server_stop(broker.server);
+	broker.server = NULL;
+	wait_for(gw->closed && laptop->closed);
+	assert_ok(store_begin(broker.store, &fault));
+	for (int i = 0; i < LARGE_POLICIES; i++)
+		lend_much(i);
+	assert_ok(store_commit(broker.store, &fault));
+	assert_ok(broker_refresh(&broker, &fault));
+	broker.server = server_start(&broker, &fault);
+	assert_non_null(broker.server);
+	gw->last = false;
+	gw->bytes = 0;
+	dial(gw, broker_key);
+	wait_for(gw->last || gw->closed);
+	assert_false(gw->closed);
+	assert_true(gw->bytes > FZ_CHANNEL_OUTPUT_MAX);
+	peer_free(gw);
 	peer_free(laptop);
 }
 
@@ -684,6 +784,8 @@ int main(void)
 		run(rubbish),
 		run(silent_connections),
 		run(malformed),
+		run(no_memory_to_accept),
+		run(large_snapshot),
 		run(load),
 		run(goodbye),
 		run(stun_answers),

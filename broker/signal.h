@@ -17,17 +17,21 @@ struct session;
 /**
  * struct signal_calls - what signalling needs of its surroundings; @arg is the caller's own
  * @send: queue a message; false when the link takes no more
+ * @room: whether to queue more of what is large; if not, signal_drained() is called once there is
  * @close: send what is queued, then close; the link is not spoken of again
  * @refresh: the store was changed: load the directory anew and call signal_changed()
  * @directory: the present one
+ * @doubtful: the store may say something else than it does: nothing is granted until signal_changed() is called
  * @now: monotonic, ms
  * @clock: wall clock, ms
  */
 struct signal_calls {
 	bool (*send)(void *arg, void *link, const fz_Message *msg);
+	bool (*room)(void *arg, void *link);
 	void (*close)(void *arg, void *link);
 	void (*refresh)(void *arg);
 	const struct directory *(*directory)(void *arg);
+	bool (*doubtful)(void *arg);
 	uint64_t (*now)(void *arg);
 	int64_t (*clock)(void *arg);
 };
@@ -61,6 +65,7 @@ struct session *signal_open(struct signal *sig, void *link, const uint8_t key[MO
 void signal_message(struct signal *sig, struct session *session, const fz_Message *msg);
 void signal_malformed(struct signal *sig, struct session *session, const char *sentence);
 void signal_closed(struct signal *sig, struct session *session, const char *sentence);
+void signal_drained(struct signal *sig, struct session *session);
 void signal_changed(struct signal *sig);
 void signal_goodbye(struct signal *sig);
 

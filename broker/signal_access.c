@@ -164,7 +164,8 @@ static void tell_gateways(struct signal *sig)
 	struct access *access, *next;
 
 	DL_FOREACH_SAFE(sig->accesses, access, next) {
-		if (access->stored && !access->told) {
+		/* one that is still being told a large state hears of it after that */
+		if (access->stored && !access->told && !access->gateway->telling.changes) {
 			access->told = true;
 			send_admit(sig, access);
 		}
@@ -176,10 +177,9 @@ void access_tick(struct signal *sig)
 	uint64_t now = signal_now(sig);
 	struct access *access, *next;
 
-	if (sig->asked) {
+	if (sig->asked)
 		access_decide(sig);
-		tell_gateways(sig);
-	}
+	tell_gateways(sig);
 	DL_FOREACH_SAFE(sig->accesses, access, next) {
 		if (access->deadline > now) {
 			signal_wake(sig, access->deadline);
@@ -210,6 +210,10 @@ void access_admitted(struct signal *sig, struct session *session, const fz_Admit
 		snprintf(sentence, sizeof(sentence), "gateway %.63s did not admit this device: %.150s",
 			 device ? device->name : "?", admitted->sentence);
 		access_fail(sig, access, fz_CODE_UNAVAILABLE, sentence);
+		return;
+	}
+	if (signal_doubtful(sig)) {
+		access_fail(sig, access, fz_CODE_UNAVAILABLE, DOUBTFUL);
 		return;
 	}
 	if (admitted->sealed_psk.size)

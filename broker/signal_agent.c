@@ -42,6 +42,7 @@ void agent_free(struct signal *sig, struct agent *agent)
 		LL_DELETE(agent->sealed, sealed);
 		free(sealed);
 	}
+	telling_end(&agent->telling);
 	state_clear(&agent->sent);
 	HASH_DEL(sig->agents, agent);
 	free(agent);

@@ -111,6 +111,11 @@ void answer_why(struct signal *sig, struct session *session, const fz_Why *why)
 	const struct grant *grant;
 
 	answer->id = why->id;
+	if (signal_doubtful(sig)) {
+		fz_string_set(answer->sentence, DOUBTFUL);
+		session_send(sig, session, msg);
+		return;
+	}
 	if (!why_question(sig, why, &question, answer->sentence, sizeof(answer->sentence))) {
 		session_send(sig, session, msg);
 		return;

@@ -306,6 +306,10 @@ static void decide(struct signal *sig, struct agent *client, const fz_AccessRequ
 	struct decision decision;
 	char sentence[256];
 
+	if (signal_doubtful(sig)) {
+		access_refuse(sig, client, request->id, fz_CODE_UNAVAILABLE, NULL, DOUBTFUL);
+		return;
+	}
 	if (!understand(sig, request, &question, sentence, sizeof(sentence))) {
 		access_refuse(sig, client, request->id, fz_CODE_DENIED, NULL, sentence);
 		return;

@@ -214,7 +214,7 @@ static bool renew(struct signal *sig, struct grant *grant)
 	struct decision decision;
 	struct fault fault;
 
-	if (!agent_ready(grant->client) || !agent_ready(grant->gateway) ||
+	if (signal_doubtful(sig) || !agent_ready(grant->client) || !agent_ready(grant->gateway) ||
 	    !decision_lease_stands(signal_directory(sig), &lease, signal_clock(sig), &decision) ||
 	    decision.expires_ms <= lease.expires_ms)
 		return false;

@@ -11,6 +11,7 @@
 #include "state.h"
 
 #define SOFTWARE		"fzbroker " FZ_VERSION
+#define DOUBTFUL		"the broker cannot read its database, and grants nothing until it can"
 #define CANDIDATES_MAX		16
 #define SEALED_MAX		80
 /* Messages an agent may send, and requests it may make, in a row and every second. A gateway answers for many. */
@@ -47,7 +48,7 @@ enum session_step {
  * struct session - one authenticated link; changed by session_enter() alone
  * @hello: what it said, kept until it is ready
  * @opened, @heard, @pinged: when, monotonic ms
- * @broken: it takes no more, and is closed by the next tick
+ * @broken: why it is closed by the next tick, else NULL
  * @list: all of them
  */
 struct session {
@@ -58,7 +59,7 @@ struct session {
 	uint8_t key[MODEL_KEY_LEN];
 	char address[64];
 	uint64_t opened, heard, pinged, ping;
-	bool broken;
+	const char *broken;
 	struct bucket messages;
 	struct session *prev, *next;
 };
@@ -69,6 +70,20 @@ struct sealed {
 	uint8_t bytes[SEALED_MAX];
 	size_t len;
 	struct sealed *next;
+};
+
+/**
+ * struct telling - a state that is on its way to an agent
+ * @changes: all of it, from the agent's @sent and from @before; NULL: none is on its way
+ * @at: so many of @n are sent
+ * @number: what the state will be called
+ * @before: what the agent had
+ */
+struct telling {
+	struct state_change *changes;
+	size_t n, at;
+	uint64_t number;
+	struct state before;
 };
 
 struct refusal_kept {
@@ -82,6 +97,7 @@ struct refusal_kept {
  * @rival: a second one that waits for @session to be found dead
  * @known: @sent is what it has, as far as we were told
  * @stale: something has changed since @sent was built
+ * @telling: of @sent, what the link had no room for yet
  * @number, @acked: of its desired state
  * @as_client, @as_gateway: its leases
  * @moved_at: when its candidates or its tunnel key became others, monotonic; 0: not
@@ -95,6 +111,7 @@ struct agent {
 	struct session *rival;
 	bool known, stale;
 	struct state sent;
+	struct telling telling;
 	uint64_t number, acked;
 	fz_Candidate candidates[CANDIDATES_MAX];
 	pb_size_t n_candidates;
@@ -204,6 +221,7 @@ bool key_matches(const pb_byte_t *bytes, pb_size_t size, const uint8_t key[MODEL
 
 /* signal_session.c */
 bool session_send(struct signal *sig, struct session *session, const fz_Message *msg);
+void session_break(struct signal *sig, struct session *session, const char *reason);
 void session_close(struct signal *sig, struct session *session);
 void session_refuse(struct signal *sig, struct session *session, fz_Code code, const char *sentence);
 void session_error(struct signal *sig, struct session *session, fz_Code code, uint64_t id, const char *sentence);
@@ -229,6 +247,7 @@ void identity_fill(const struct signal *sig, const struct device *device, fz_Ide
 bool agent_build(struct signal *sig, struct state *state, const struct agent *agent);
 
 /* signal_sync.c */
+void telling_end(struct telling *telling);
 bool agent_sync(struct signal *sig, struct agent *agent, fz_Message *wrap, bool always);
 void agent_mark(struct signal *sig, struct agent *agent);
 void agents_sync_marked(struct signal *sig);
@@ -277,6 +296,11 @@ static inline uint64_t signal_now(const struct signal *sig)
 static inline int64_t signal_clock(const struct signal *sig)
 {
 	return sig->calls->clock(sig->arg);
+}
+
+static inline bool signal_doubtful(const struct signal *sig)
+{
+	return sig->calls->doubtful(sig->arg);
 }
 
 static inline bool agent_ready(const struct agent *agent)

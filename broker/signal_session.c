@@ -22,13 +22,22 @@ static void session_enter(struct session *session, enum session_step step)
 	session->step = step;
 }
 
-/* A link that takes no more is closed by the next tick, so that sending never ends a session by itself. */
+/*
+ * Its agent lacks something that it had to be told. The next tick closes it, so that sending never ends a session by
+ * itself; the agent gets everything anew when it is back.
+ */
+void session_break(struct signal *sig, struct session *session, const char *reason)
+{
+	if (!session->broken)
+		session->broken = reason;
+	signal_wake(sig, signal_now(sig));
+}
+
 bool session_send(struct signal *sig, struct session *session, const fz_Message *msg)
 {
 	if (!session->broken && sig->calls->send(sig->arg, session->link, msg))
 		return true;
-	session->broken = true;
-	signal_wake(sig, signal_now(sig));
+	session_break(sig, session, "it takes no more");
 	return false;
 }
 
@@ -42,6 +51,10 @@ static void session_free(struct signal *sig, struct session *session)
 		agent->rival = NULL;
 	if (agent && agent->session == session) {
 		agent->session = NULL;
+		if (session->broken || agent->telling.changes)
+			agent->known = false;
+		telling_end(&agent->telling);
+		agent->note.set = false;
 		agent->since_ms = signal_clock(sig);
 		if (agent->prev)
 			DL_DELETE(sig->gateways, agent);
@@ -187,9 +200,14 @@ bool session_tunnel_key(struct signal *sig, struct session *session, const pb_by
 	/* No tunnel of the old key works for the new one: who talks with it is to begin anew. */
 	agent->moved_at = signal_now(sig);
 	sig->calls->refresh(sig->arg);
-	/* The new directory may be without this device. */
+	/* The new directory may be without this device, or not there yet. */
 	agent = agent_find(sig, id);
-	return agent && agent->session == session;
+	if (!agent || agent->session != session)
+		return false;
+	if (!signal_doubtful(sig))
+		return true;
+	session_refuse(sig, session, fz_CODE_UNAVAILABLE, DOUBTFUL);
+	return false;
 }
 
 /* It is shown to admins, so nothing that a terminal would obey. */
@@ -307,6 +325,11 @@ void session_hello(struct signal *sig, struct session *session, const fz_Hello *
 		session_refuse(sig, session, fz_CODE_VERSION, sentence);
 		return;
 	}
+	/* It may have been disabled or removed meanwhile. */
+	if (signal_doubtful(sig)) {
+		session_refuse(sig, session, fz_CODE_UNAVAILABLE, DOUBTFUL);
+		return;
+	}
 	session->hello = malloc(sizeof(*hello));
 	if (!session->hello) {
 		session_refuse(sig, session, fz_CODE_UNAVAILABLE, "the broker is out of memory");
@@ -336,6 +359,11 @@ void session_enrol(struct signal *sig, struct session *session, const fz_Enrol *
 		session_refuse(sig, session, fz_CODE_MALFORMED, "the enrolment lacks its token or tunnel key");
 		return;
 	}
+	/* The invitation is kept for the next time. */
+	if (signal_doubtful(sig)) {
+		session_refuse(sig, session, fz_CODE_UNAVAILABLE, DOUBTFUL);
+		return;
+	}
 	memcpy(enrolment.token, enrol->token.bytes, INVITATION_TOKEN_LEN);
 	fz_string_set(enrolment.name, enrol->name);
 	memcpy(enrolment.control_key, session->key, MODEL_KEY_LEN);
@@ -349,7 +377,7 @@ void session_enrol(struct signal *sig, struct session *session, const fz_Enrol *
 	sig->calls->refresh(sig->arg);
 	known = directory_device(signal_directory(sig), device.id);
 	if (!known) {
-		session_refuse(sig, session, fz_CODE_UNAVAILABLE, "the broker could not read its database");
+		session_refuse(sig, session, fz_CODE_UNAVAILABLE, DOUBTFUL);
 		return;
 	}
 	fz_bytes_set(session->hello->tunnel_key, known->tunnel_key, MODEL_KEY_LEN);
@@ -390,7 +418,7 @@ static bool session_tick(struct signal *sig, struct session *session, uint64_t n
 	struct agent *agent = session->agent;
 
 	if (session->broken) {
-		log_info("signal", "closed address=%s reason=\"it does not read\"", session->address);
+		log_warning("signal", "closed address=%s reason=\"%s\"", session->address, session->broken);
 		session_close(sig, session);
 		return false;
 	}

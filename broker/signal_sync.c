@@ -78,40 +78,70 @@ static fz_State *wrapped_state(fz_Message *wrap)
 	}
 }
 
-static bool send_parts(struct signal *sig, struct agent *agent, uint64_t number, const struct state_change *changes,
-		       size_t n)
+void telling_end(struct telling *telling)
 {
-	do {
-		size_t took;
+	free(telling->changes);
+	state_clear(&telling->before);
+	memset(telling, 0, sizeof(*telling));
+}
 
-		memset(sig->out, 0, sizeof(*sig->out));
-		sig->out->which_body = fz_Message_state_tag;
-		took = fill_state(sig, agent, &sig->out->body.state, number, changes, n);
-		if (!session_send(sig, agent->session, sig->out))
-			return false;
-		changes += took;
-		n -= took;
-	} while (n);
+/* Works out what is to be told. False without memory. */
+static bool telling_begin(struct signal *sig, struct agent *agent)
+{
+	struct telling *telling = &agent->telling;
+	static const struct state empty;
+	struct state fresh = { 0 };
+
+	telling->number = agent->number;
+	if (agent->known && !agent->stale)
+		return true;
+	if (!agent_build(sig, &fresh, agent) ||
+	    state_diff(agent->known ? &agent->sent : &empty, &fresh, &telling->changes, &telling->n)) {
+		state_clear(&fresh);
+		return false;
+	}
+	telling->number = agent->number + (telling->n || !agent->known);
+	telling->before = agent->sent;
+	agent->sent = fresh;
+	agent->stale = false;
 	return true;
 }
 
-static bool send_changes(struct signal *sig, struct agent *agent, fz_Message *wrap,
-			 const struct state_change *changes, size_t n, bool always)
+/*
+ * Sends the parts of a state, as many as the link has room for; signal_drained() goes on. @all: room or not. False
+ * when the link takes no more.
+ */
+static bool send_parts(struct signal *sig, struct agent *agent, bool all)
 {
-	uint64_t number = agent->number + (n || !agent->known);
+	struct telling *telling = &agent->telling;
 
-	/* What does not fit into the message that goes with it goes before it. */
-	if (!wrap || !agent->known || n > ITEMS_MAX) {
-		if ((n || always || !agent->known) && !send_parts(sig, agent, number, changes, n))
+	do {
+		fz_State *out = &sig->out->body.state;
+
+		if (!all && !sig->calls->room(sig->arg, agent->session->link))
+			return true;
+		memset(sig->out, 0, sizeof(*sig->out));
+		sig->out->which_body = fz_Message_state_tag;
+		telling->at += fill_state(sig, agent, out, telling->number, telling->changes + telling->at,
+					  telling->n - telling->at);
+		if (!session_send(sig, agent->session, sig->out))
 			return false;
-		agent->known = true;
-		agent->number = number;
-		n = 0;
-	}
-	if (!wrap)
-		return true;
-	fill_state(sig, agent, wrapped_state(wrap), number, changes, n);
+	} while (telling->at < telling->n);
+	agent->known = true;
+	agent->number = telling->number;
+	telling_end(telling);
+	return true;
+}
+
+/* The difference goes inside of @wrap, which it fits into. */
+static bool send_wrapped(struct signal *sig, struct agent *agent, fz_Message *wrap)
+{
+	struct telling *telling = &agent->telling;
+	uint64_t number = telling->changes ? telling->number : agent->number;
+
+	fill_state(sig, agent, wrapped_state(wrap), number, telling->changes, telling->n);
 	agent->number = number;
+	telling_end(telling);
 	return session_send(sig, agent->session, wrap);
 }
 
@@ -119,37 +149,41 @@ static bool send_changes(struct signal *sig, struct agent *agent, fz_Message *wr
  * Tells a ready agent the difference between what it was given and what it shall have. @wrap: an Admit, AccessAnswer
  * or Revoke that is to carry it. @always: say so too when there is no difference.
  *
+ * A large state goes in parts as the link takes them; meanwhile what changes waits, and a Revoke with it
+ * (agent->telling tells).
+ *
  * False when the agent could not be told; its link is then closed soon, and it hears everything when it is back.
  */
 bool agent_sync(struct signal *sig, struct agent *agent, fz_Message *wrap, bool always)
 {
-	struct state_change *changes = NULL;
-	static const struct state empty;
-	struct state fresh = { 0 };
-	size_t n;
-	bool ok;
+	struct telling *telling = &agent->telling;
+	bool waits = !wrap || wrap->which_body == fz_Message_revoke_tag, parts;
 
-	if (!agent_ready(agent))
+	if (!agent_ready(agent) || agent->session->broken)
 		return false;
-	if (agent->known && !agent->stale) {
-		ok = send_changes(sig, agent, wrap, NULL, 0, always);
-		agent->known = ok;
-		return ok;
+	if (telling->changes && waits) {
+		agent->stale = true;
+		return true;
 	}
-	if (!agent_build(sig, &fresh, agent) ||
-	    state_diff(agent->known ? &agent->sent : &empty, &fresh, &changes, &n)) {
+	if (telling->changes && !send_parts(sig, agent, true))
+		return false;
+	if (!telling_begin(sig, agent)) {
 		log_error("signal", "out of memory device=%lld", (long long)agent->id);
-		state_clear(&fresh);
+		session_break(sig, agent->session, "the broker had no memory to tell it a change");
 		return false;
 	}
-	ok = send_changes(sig, agent, wrap, changes, n, always);
-	free(changes);
-	state_clear(&agent->sent);
-	agent->sent = fresh;
-	agent->stale = false;
-	if (!ok)
-		agent->known = false;
-	return ok;
+	/* What does not fit into the message that goes with it goes before it. */
+	parts = !wrap || !agent->known || telling->n > ITEMS_MAX;
+	if (parts && (telling->n || always || !agent->known)) {
+		if (!send_parts(sig, agent, !waits || !telling->n))
+			return false;
+		if (telling->changes)
+			return true;
+	}
+	if (wrap)
+		return send_wrapped(sig, agent, wrap);
+	telling_end(telling);
+	return true;
 }
 
 /* Says why something went when that is known. */
@@ -163,8 +197,29 @@ static void sync_marked(struct signal *sig, struct agent *agent)
 		fz_string_set(msg->body.revoke.policy, agent->note.policy);
 		fz_bytes_set(msg->body.revoke.tag, agent->note.tag, MODEL_TAG_LEN);
 	}
-	agent->note.set = false;
 	agent_sync(sig, agent, msg, false);
+	/* Words that wait for what they are about are said when it is through. */
+	if (!agent_ready(agent) || !agent->telling.changes)
+		agent->note.set = false;
+}
+
+/**
+ * signal_drained() - a link has room again
+ * @sig: signalling
+ * @session: of the link
+ */
+void signal_drained(struct signal *sig, struct session *session)
+{
+	struct agent *agent = session->agent;
+
+	if (!agent || agent->session != session || !agent->telling.changes || session->broken)
+		return;
+	if (!send_parts(sig, agent, false) || agent->telling.changes)
+		return;
+	/* What has waited for it: a change, its words, clients that are to be admitted. */
+	if (agent->stale || agent->note.set)
+		agent_mark(sig, agent);
+	signal_wake(sig, signal_now(sig));
 }
 
 /* Something that may concern it has changed. */

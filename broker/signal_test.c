@@ -34,13 +34,14 @@
  * @queue: messages that came and were not looked at
  * @instance, @number, @items: the state as it was told
  * @deaf: takes nothing
+ * @reads: has no room for more messages than this in its queue; 0: always room
  */
 struct fake {
 	struct session *session;
 	uint8_t control[32], tunnel[32];
 	bool closed, deaf;
 	fz_Message *queue[QUEUE];
-	size_t head, tail;
+	size_t head, tail, reads;
 	uint64_t instance, number;
 	fz_Item *items[ITEMS_KEPT];
 	size_t n_items;
@@ -61,6 +62,7 @@ static struct {
 	struct site hq;
 	struct resource web, db;
 	struct fake laptop, gw;
+	bool doubtful;
 	fz_Message msg;
 } w;
 
@@ -89,6 +91,14 @@ static bool on_send(void *arg, void *link, const fz_Message *msg)
 	return true;
 }
 
+static bool on_room(void *arg, void *link)
+{
+	const struct fake *fake = link;
+
+	(void)arg;
+	return !fake->reads || fake->tail - fake->head < fake->reads;
+}
+
 static void on_close(void *arg, void *link)
 {
 	struct fake *fake = link;
@@ -103,6 +113,8 @@ static void on_refresh(void *arg)
 	struct directory *old = w.dir;
 
 	(void)arg;
+	if (w.doubtful)
+		return;
 	w.dir = store_directory(w.store, &fault);
 	assert_non_null(w.dir);
 	if (w.sig)
@@ -114,6 +126,12 @@ static const struct directory *on_directory(void *arg)
 {
 	(void)arg;
 	return w.dir;
+}
+
+static bool on_doubtful(void *arg)
+{
+	(void)arg;
+	return w.doubtful;
 }
 
 static uint64_t on_now(void *arg)
@@ -130,9 +148,11 @@ static int64_t on_clock(void *arg)
 
 static const struct signal_calls calls = {
 	.send = on_send,
+	.room = on_room,
 	.close = on_close,
 	.refresh = on_refresh,
 	.directory = on_directory,
+	.doubtful = on_doubtful,
 	.now = on_now,
 	.clock = on_clock,
 };
@@ -340,6 +360,11 @@ static void make_keys(struct fake *fake)
 {
 	randombytes_buf(fake->control, 32);
 	randombytes_buf(fake->tunnel, 32);
+}
+
+static void say_ping(struct fake *fake)
+{
+	say(fake, fz_Message_ping_tag);
 }
 
 static void invite(uint8_t token[INVITATION_TOKEN_LEN], bool gateway)
@@ -1240,6 +1265,120 @@ static void withdrawn_meanwhile(void **state)
 	assert_null(find(&w.laptop, fz_Item_grant_tag, NULL));
 }
 
+static bool no_memory;
+int __real_state_diff(const struct state *old, const struct state *new, struct state_change **changes, size_t *n);
+int __wrap_state_diff(const struct state *old, const struct state *new, struct state_change **changes, size_t *n);
+
+int __wrap_state_diff(const struct state *old, const struct state *new, struct state_change **changes, size_t *n)
+{
+	return no_memory ? -ENOMEM : __real_state_diff(old, new, changes, n);
+}
+
+/* What cannot be told to an agent ends its link: it may not go on without knowing. */
+static void withdrawn_without_memory(void **state)
+{
+	struct policy policy;
+
+	(void)state;
+	policy = add_policy("staff-web", POLICY_ALLOW, w.web.id, 60);
+	hear_all(&w.laptop);
+	reach(1, "10.1.0.10", 443);
+	no_memory = true;
+	assert_ok(store_policy_del(w.store, policy.id, &fault));
+	on_refresh(NULL);
+	no_memory = false;
+	settle();
+	assert_true(w.gw.closed);
+	assert_true(w.laptop.closed);
+	expect_nothing(&w.gw);
+	assert_non_null(find(&w.gw, fz_Item_grant_tag, "web"));
+	link_up(&w.gw);
+	say_hello(&w.gw);
+	expect(&w.gw, fz_Message_hello_ack_tag);
+	assert_true(expect(&w.gw, fz_Message_state_tag)->body.state.snapshot);
+	assert_null(find(&w.gw, fz_Item_grant_tag, "web"));
+	connect_known(&w.laptop);
+	assert_null(find(&w.laptop, fz_Item_grant_tag, "web"));
+}
+
+/* The store changed, and what it says now cannot be read. */
+static void doubt(void **state)
+{
+	uint8_t token[INVITATION_TOKEN_LEN];
+	struct fake phone = { 0 };
+	uint64_t id;
+
+	(void)state;
+	add_policy("staff-web", POLICY_ALLOW, w.web.id, 60);
+	add_policy("staff-db", POLICY_ALLOW, w.db.id, 60);
+	hear_all(&w.laptop);
+	reach(1, "10.1.0.10", 443);
+	ask(2, "10.1.0.20", 5432);
+	id = expect(&w.gw, fz_Message_admit_tag)->body.admit.id;
+	w.doubtful = true;
+	/* what was decided before is not handed out */
+	admitted(id, fz_CODE_NONE, "");
+	expect_refusal(2, fz_CODE_UNAVAILABLE, "cannot read its database");
+	ask(3, "10.1.0.20", 5432);
+	expect_refusal(3, fz_CODE_UNAVAILABLE, "cannot read its database");
+	fz_string_set(w.msg.body.why.target, "web");
+	say(&w.laptop, fz_Message_why_tag);
+	assert_false(expect(&w.laptop, fz_Message_why_answer_tag)->body.why_answer.allowed);
+	/* what is lent runs on, and out: it is not renewed */
+	hear_all(&w.gw);
+	assert_non_null(find(&w.gw, fz_Item_grant_tag, "web"));
+	assert_null(find(&w.gw, fz_Item_grant_tag, "db"));
+	/* who comes is sent away, and its invitation stays good */
+	disconnect(&w.laptop);
+	link_up(&w.laptop);
+	say_hello(&w.laptop);
+	expect_refused(&w.laptop, fz_CODE_UNAVAILABLE, "cannot read its database");
+	make_keys(&phone);
+	invite(token, false);
+	link_up(&phone);
+	say_hello(&phone);
+	expect_refused(&phone, fz_CODE_UNAVAILABLE, "cannot read its database");
+	w.doubtful = false;
+	on_refresh(NULL);
+	link_up(&phone);
+	say_hello(&phone);
+	expect(&phone, fz_Message_hello_ack_tag);
+	w.doubtful = true;
+	say_enrol(&phone, token, "phone");
+	expect_refused(&phone, fz_CODE_UNAVAILABLE, "cannot read its database");
+	w.doubtful = false;
+	link_up(&phone);
+	say_hello(&phone);
+	expect(&phone, fz_Message_hello_ack_tag);
+	say_enrol(&phone, token, "phone");
+	expect(&phone, fz_Message_enrol_ack_tag);
+	connect_known(&w.laptop);
+	assert_non_null(find(&w.laptop, fz_Item_grant_tag, "web"));
+	reach(4, "10.1.0.20", 5432);
+	forget(&phone);
+}
+
+static void not_renewed_in_doubt(void **state)
+{
+	(void)state;
+	add_policy("staff-web", POLICY_ALLOW, w.web.id, 60);
+	hear_all(&w.laptop);
+	reach(1, "10.1.0.10", 443);
+	w.doubtful = true;
+	pass(9000);
+	say_ping(&w.gw);
+	say_ping(&w.laptop);
+	for (int i = 0; i < 6; i++) {
+		pass(9000);
+		say_ping(&w.gw);
+		say_ping(&w.laptop);
+		hear_all(&w.gw);
+		hear_all(&w.laptop);
+	}
+	assert_int_equal(leases(), 0);
+	assert_null(find(&w.gw, fz_Item_grant_tag, "web"));
+}
+
 static void another_policy_takes_over(void **state)
 {
 	struct policy first, second;
@@ -1753,6 +1892,46 @@ static void large_state(void **state)
 	assert_int_equal(count(&w.gw, fz_Item_resource_tag), 50);
 	assert_int_equal(count(&w.gw, fz_Item_peer_tag), 1);
 
+	/* one that reads slowly gets it bit by bit; what changes meanwhile comes after that, with its words */
+	disconnect(&w.gw);
+	w.gw.number = 0;
+	w.gw.reads = 3;
+	link_up(&w.gw);
+	say_hello(&w.gw);
+	assert_int_equal(w.gw.tail - w.gw.head, 3);
+	policy.n_resources = 49;
+	assert_ok(store_policy_put(w.store, &policy, &fault));
+	on_refresh(NULL);
+	expect(&w.laptop, fz_Message_revoke_tag);
+	hear_all(&w.laptop);
+	say_access(60, "10.1.1.1", 80);
+	settle();
+	assert_int_equal(w.gw.tail - w.gw.head, 3);
+	expect(&w.gw, fz_Message_hello_ack_tag);
+	while (w.gw.head < w.gw.tail) {
+		assert_true(expect(&w.gw, fz_Message_state_tag)->body.state.snapshot);
+		signal_drained(w.sig, w.gw.session);
+		assert_true(w.gw.tail - w.gw.head <= 3);
+	}
+	assert_int_equal(w.gw.parts, 0);
+	assert_int_equal(count(&w.gw, fz_Item_grant_tag), 50);
+	settle();
+	w.gw.reads = 0;
+	expect(&w.gw, fz_Message_admit_tag);
+	expect(&w.gw, fz_Message_revoke_tag);
+	assert_int_equal(count(&w.gw, fz_Item_grant_tag), 49);
+	/* one that goes away in the middle begins anew */
+	disconnect(&w.gw);
+	w.gw.number = 0;
+	w.gw.reads = 3;
+	link_up(&w.gw);
+	say_hello(&w.gw);
+	disconnect(&w.gw);
+	w.gw.reads = 0;
+	connect_known(&w.gw);
+	assert_int_equal(count(&w.gw, fz_Item_grant_tag), 49);
+	hear_all(&w.laptop);
+
 	/* all at once away again */
 	policy.enabled = false;
 	assert_ok(store_policy_put(w.store, &policy, &fault));
@@ -1806,6 +1985,9 @@ int main(void)
 		joined(deny_inside),
 		joined(withdrawn),
 		joined(withdrawn_meanwhile),
+		joined(withdrawn_without_memory),
+		joined(doubt),
+		joined(not_renewed_in_doubt),
 		joined(another_policy_takes_over),
 		joined(renewal),
 		joined(window_ends),

@@ -12,7 +12,7 @@ broker-api-src := broker/log.c broker/api.c broker/api_route.c broker/api_json.c
 programs += fzbroker
 unit-src += broker/fzbroker.service
 fzbroker-src = $(broker-store-src) $(broker-decision-src) $(broker-api-src) $(broker-server-src) \
-	broker/options.c broker/notify.c broker/main.c
+	broker/refresh.c broker/options.c broker/notify.c broker/main.c
 fzbroker-pkgs := sqlite3 libuv libmicrohttpd
 
 tests += broker/store_test broker/decision_test broker/timezone_test broker/api_test
@@ -22,5 +22,6 @@ broker/store_test-pkgs := sqlite3
 broker/decision_test-src := $(broker-store-src) $(broker-decision-src)
 broker/decision_test-pkgs := sqlite3
 broker/timezone_test-src := broker/timezone.c broker/window.c
-broker/api_test-src := $(broker-store-src) $(broker-decision-src) $(broker-api-src)
+broker/api_test-src := broker/refresh.c $(broker-store-src) $(broker-decision-src) $(broker-api-src)
 broker/api_test-pkgs := sqlite3 libuv libmicrohttpd libcurl
+broker/api_test-libs := -Wl,--wrap=store_directory
