@@ -190,6 +190,7 @@ help:
 	@echo 'make module_install  the same, installed for that kernel'
 	@echo 'make install         programs, manual pages and the DKMS source (PREFIX, DESTDIR)'
 	@echo 'make test-unit       the user-space unit tests, with sanitizers'
+	@echo 'make fuzz            fuzz targets of what parses bytes of strangers, by clang, into build/fuzz/bin'
 	@echo 'make check           all tests, in kernels booted for the purpose'
 	@echo 'make demo            the whole story on real packets'
 	@echo 'make clean           removes what was built'
