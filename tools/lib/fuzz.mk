@@ -22,5 +22,6 @@ endif
 
 .PHONY: fuzz
 fuzz:
+	@mkdir -p build/fuzz/corpus
 	+@$(MAKE) --no-print-directory FUZZ=1 SANITIZE=1 B=build/fuzz CC=clang \
 		CFLAGS='-g -fsanitize=fuzzer-no-link' $(fuzzers:%=build/fuzz/bin/fuzz-%)
