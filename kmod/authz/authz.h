@@ -234,8 +234,8 @@ struct fz_ask {
  * @flow_lock: lists of flows here and in peers, and struct fz_flow.dead; BH disabled
  * @fresh: unanswered flows, oldest first; @flow_lock
  * @refused: withdrawn flows, oldest first; @flow_lock
- * @ghosts: withdrawn flows that had to make room; NULL until some flow is withdrawn. The sweep
- *	    writes it once
+ * @ghosts: withdrawn flows that had to make room; NULL until they may have to. The sweep writes it
+ *	    once
  * @lock: all changes; see the top of this file
  * @generation: moves with every change of policy; @lock to write, READ_ONCE to read
  * @staged: policy of the open epoch, NULL if there is none; @lock

@@ -154,7 +154,7 @@ static void turn(struct fz_ghosts *ghosts)
 }
 
 /**
- * fz_ghosts_age() - makes room for ghosts when flows are withdrawn, and lets old ones go
+ * fz_ghosts_age() - makes room for ghosts before they are needed, and lets old ones go
  * @az: the device's
  *
  * Context: may sleep; the sweep alone.
@@ -168,7 +168,8 @@ void fz_ghosts_age(struct fz_authz *az)
 			turn(ghosts);
 		return;
 	}
-	if (list_empty_careful(&az->refused))
+	if (list_empty_careful(&az->refused) ||
+	    READ_ONCE(az->n_flows) < READ_ONCE(az->max_flows) / 2)
 		return;
 	/* Without memory withdrawn flows stay until their time is up. Pairs with the readers. */
 	smp_store_release(&az->ghosts, new_ghosts(READ_ONCE(az->max_flows)));

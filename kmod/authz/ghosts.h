@@ -5,9 +5,9 @@
  * A withdrawn flow stays in the table so that what its far end still sends is not taken for the
  * beginning of a flow in the other direction. When the table is full it must give way all the
  * same, and leaves a few bits here, by which it is still known. The bits err on one side: a packet
- * that nothing was withdrawn from may be taken for one of a ghost's (one new flow in fifty at most,
- * if the whole table has been withdrawn), never the other way round. Only packets that could be
- * replies are looked up at all, never one that begins a connection.
+ * that nothing was withdrawn from may be taken for one of a ghost's, never the other way round.
+ * It happens to one new flow in forty when as many flows as the table holds have made room. Only
+ * packets that could be replies are looked up at all, never one that begins a connection.
  *
  * There are two sets of bits. Ghosts go into the younger; when it is as old as the longest timeout,
  * the older is emptied and becomes the younger. So a ghost stays at least as long as the flow would
