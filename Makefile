@@ -16,7 +16,8 @@
 #	tests += DIR/x_test		DIR/x_test.c is a cmocka test
 #	DIR/x_test-src := a.c ...	sources it is linked with, beside the library
 #	DIR/x_test-pkgs, -libs		as for programs (--wrap goes into -libs)
-#	man-src, unit-src, completion-src	files that `make install` puts in place
+#	man-src, unit-src, completion-src	files that `make install` puts in place;
+#			in units @PREFIX@ becomes what PREFIX is then
 
 VERSION := 0.1.0
 
@@ -142,7 +143,8 @@ install: tools
 	$(if $(completion-src),install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions)
 	$(if $(completion-src),install -m 644 $(completion-src) $(DESTDIR)$(PREFIX)/share/bash-completion/completions/)
 	$(if $(unit-src),install -d $(DESTDIR)$(PREFIX)/lib/systemd/system)
-	$(if $(unit-src),install -m 644 $(unit-src) $(DESTDIR)$(PREFIX)/lib/systemd/system/)
+	$(foreach u,$(unit-src),sed 's|@PREFIX@|$(PREFIX)|g' $u | \
+		install -m 644 /dev/stdin $(DESTDIR)$(PREFIX)/lib/systemd/system/$(notdir $u) &&) true
 	install -d $(dkms-dir)
 	install -m 644 Kbuild dkms.conf $(dkms-dir)/
 	find kmod -type f \( -name '*.[chS]' -o -name '*.mk' -o -name Kbuild -o -name '*.sh' -o -name '*.yaml' \) \

@@ -11,6 +11,7 @@ broker-api-src := broker/log.c broker/api.c broker/api_route.c broker/api_json.c
 
 programs += fzbroker
 unit-src += broker/fzbroker.service
+man-src += broker/fzbroker.8
 fzbroker-src = $(broker-store-src) $(broker-decision-src) $(broker-api-src) $(broker-server-src) \
 	broker/refresh.c broker/options.c broker/notify.c broker/main.c
 fzbroker-pkgs := sqlite3 libuv libmicrohttpd
