@@ -179,6 +179,32 @@ static int asked(struct api_request *request, struct decision_request *question)
 	return 0;
 }
 
+static bool gateway_connected(const struct broker *broker, int64_t site_id)
+{
+	const struct directory *dir = broker->dir;
+	struct presence presence = { 0 };
+
+	for (size_t i = 0; !presence.online && i < dir->n_devices; i++) {
+		const struct device *device = &dir->devices[i];
+
+		if (device->role == DEVICE_GATEWAY && device->enabled && device->site_id == site_id)
+			server_presence(broker->server, device->id, &presence);
+	}
+	return presence.online;
+}
+
+/* Policy may allow what cannot be had now; of another time than now, only policy can be asked. */
+static void explain_reachable(struct api_request *request, const struct decision *decision, bool now)
+{
+	bool away = now && decision->allow && !gateway_connected(request->broker, decision->site->id);
+
+	json_object_set_new(request->answer, "reachable", json_boolean(decision->allow && !away));
+	if (away)
+		json_object_set_new(request->answer, "text",
+				    json_sprintf("%s, but the gateway of site %s is not connected", decision->text,
+						 decision->site->name));
+}
+
 int api_explain(struct api_request *request)
 {
 	struct decision_request question = { .now_ms = store_clock() };
@@ -209,6 +235,7 @@ int api_explain(struct api_request *request)
 				    "resource", api_json_text(decision.resource ? decision.resource->name : NULL),
 				    "site", api_json_text(decision.site ? decision.site->name : NULL),
 				    "policy", api_json_text(decision.policy ? decision.policy->name : NULL));
+	explain_reachable(request, &decision, !at);
 	if (decision.policy)
 		json_object_set_new(request->answer, "policy_id", api_json_tag(decision.policy->tag));
 	if (decision.allow)

@@ -26,6 +26,7 @@ struct config {
 	char public_stun[280];
 	uint32_t lease_s;		/* of policies that name none */
 	int64_t keep_ms;		/* denials and flows, so long */
+	int64_t log_rows;		/* of each log, at most */
 };
 
 struct server;	/* channel server, signalling and STUN: server.h */

@@ -14,7 +14,7 @@
 #include "notify.h"
 #include "options.h"
 
-#define TRIM_MS		3600000
+#define TRIM_MS		60000
 
 /* What belongs to the process rather than to the broker's parts. */
 struct process {
@@ -34,7 +34,8 @@ static void on_trim(uv_timer_t *timer)
 	struct fault fault;
 	size_t n;
 
-	if (store_log_trim(broker->store, store_clock() - broker->config.keep_ms, &n, &fault))
+	if (store_log_trim(broker->store, store_clock() - broker->config.keep_ms,
+			   broker->config.log_rows, &n, &fault))
 		log_error("store", "cannot trim the logs: %s", fault.text);
 	else if (n)
 		log_info("store", "trimmed the logs by %zu lines", n);

@@ -2,6 +2,7 @@
 #include "options.h"
 
 #include <argp.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@ enum {
 	OPTION_OVERLAY6,
 	OPTION_LEASE,
 	OPTION_KEEP,
+	OPTION_LOG_ROWS,
 	OPTION_LOG_LEVEL,
 };
 
@@ -39,6 +41,7 @@ static const struct argp_option table[] = {
 	  "IPv6 addresses of devices, fixed at the first start (a random fd00::/48)", 0 },
 	{ "lease", OPTION_LEASE, "DURATION", 0, "Lease of policies that name none (15m)", 0 },
 	{ "keep", OPTION_KEEP, "DURATION", 0, "Keep reports of refusals and flows so long (90d)", 0 },
+	{ "log-rows", OPTION_LOG_ROWS, "N", 0, "Keep at most the last N lines of each log (10000000)", 0 },
 	{ "log-level", OPTION_LOG_LEVEL, "LEVEL", 0, "error, warning, info or debug (info)", 0 },
 	{ 0 },
 };
@@ -105,6 +108,16 @@ static void parse_keep(struct argp_state *state, const char *word, int64_t *out)
 	*out = (int64_t)ms;
 }
 
+static void parse_rows(struct argp_state *state, const char *word, int64_t *out)
+{
+	char *end;
+
+	errno = 0;
+	*out = strtoll(word, &end, 10);
+	if (*word < '0' || *word > '9' || *end || errno || *out < 1000)
+		argp_error(state, "\"%s\" is no number of lines: at least 1000", word);
+}
+
 static void parse_level(struct argp_state *state, const char *word)
 {
 	static const char *const names[] = { "error", "warning", "info", "debug" };
@@ -153,6 +166,9 @@ static error_t parse_one(int key, char *word, struct argp_state *state)
 	case OPTION_KEEP:
 		parse_keep(state, word, &parsing->config->keep_ms);
 		return 0;
+	case OPTION_LOG_ROWS:
+		parse_rows(state, word, &parsing->config->log_rows);
+		return 0;
 	case OPTION_LOG_LEVEL:
 		parse_level(state, word);
 		return 0;
@@ -190,7 +206,7 @@ void options_parse(int argc, char **argv, struct config *config, struct store_op
 	struct parsing parsing = { config, store };
 
 	*config = (struct config){ .state = "/var/lib/fz/broker", .admin = "/run/fz/broker.sock", .lease_s = 900,
-				     .keep_ms = INT64_C(90) * 86400 * 1000 };
+				     .keep_ms = INT64_C(90) * 86400 * 1000, .log_rows = 10000000 };
 	*store = (struct store_options){ 0 };
 	*(struct sockaddr_in6 *)&config->listen =
 		(struct sockaddr_in6){ .sin6_family = AF_INET6, .sin6_port = htons(7700) };

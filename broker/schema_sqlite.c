@@ -210,4 +210,12 @@ static const char version_1[] =
 	"	flow_sequence INTEGER NOT NULL"
 	") STRICT;";
 
-const char *const schema_sqlite[SCHEMA_SQLITE_VERSION] = { version_1 };
+/* The audit log loses its oldest lines alone, when there are too many: see store_log_trim(). */
+static const char version_2[] =
+	"DROP TABLE states;"
+	"DROP TRIGGER audit_no_delete;"
+	"CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit"
+	"	WHEN old.id > coalesce((SELECT number FROM meta WHERE key = 'audit_trimmed'), 0)"
+	"	BEGIN SELECT raise(ABORT, 'the audit log is append-only'); END;";
+
+const char *const schema_sqlite[SCHEMA_SQLITE_VERSION] = { version_1, version_2 };

@@ -2,7 +2,8 @@
 # What speaks to agents: channel, signalling, STUN.
 broker-signal-src := broker/state.c broker/signal.c broker/signal_session.c broker/signal_agent.c \
 	broker/signal_build.c broker/signal_sync.c broker/signal_grant.c broker/signal_decide.c \
-	broker/signal_access.c broker/signal_answer.c
+	broker/signal_access.c broker/signal_answer.c \
+	broker/signal_budget.c
 broker-server-src := $(broker-signal-src) broker/channel.c broker/stun_server.c broker/server.c
 
 tests += broker/signal_test broker/server_test

@@ -227,6 +227,7 @@ void signal_tick(struct signal *sig)
 		signal_changed(sig);
 	grants_tick(sig);
 	sessions_tick(sig);
+	budget_tick(sig);
 	signal_wake_clock(sig, sig->window_ms);
 }
 
@@ -350,6 +351,7 @@ void signal_free(struct signal *sig)
 	DL_FOREACH_SAFE(sig->grants, grant, next_grant)
 		grant_drop(sig, grant);
 	HASH_ITER(hh, sig->agents, agent, next_agent) {
+		budget_write(sig, agent);
 		agent_free(sig, agent);
 	}
 	free(sig->out);

@@ -52,8 +52,10 @@ void agent_free(struct signal *sig, struct agent *agent)
 void agent_forget(struct signal *sig, struct agent *agent)
 {
 	if (!agent->session && !agent->rival && !agent->dirty && !agent->as_client && !agent->as_gateway &&
-	    !directory_device(signal_directory(sig), agent->id))
+	    !directory_device(signal_directory(sig), agent->id)) {
+		budget_write(sig, agent);
 		agent_free(sig, agent);
+	}
 }
 
 void agent_seal(struct agent *client, int64_t gateway_id, const uint8_t *bytes, size_t len)

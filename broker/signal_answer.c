@@ -106,6 +106,7 @@ void answer_why(struct signal *sig, struct session *session, const fz_Why *why)
 {
 	struct decision_request question = { .device_id = session->agent->id, .now_ms = signal_clock(sig) };
 	struct decision decision = { 0 };
+	char sentence[256];
 	fz_Message *msg = message_new(sig, fz_Message_why_answer_tag);
 	fz_WhyAnswer *answer = &msg->body.why_answer;
 	const struct grant *grant;
@@ -121,8 +122,6 @@ void answer_why(struct signal *sig, struct session *session, const fz_Why *why)
 		return;
 	}
 	decision_make(signal_directory(sig), &question, &decision);
-	answer->allowed = decision.allow;
-	fz_string_set(answer->sentence, decision.text);
 	if (decision.resource)
 		fz_string_set(answer->resource, decision.resource->name);
 	if (decision.policy) {
@@ -137,6 +136,15 @@ void answer_why(struct signal *sig, struct session *session, const fz_Why *why)
 			continue;
 		answer->has_lease_ms = true;
 		answer->lease_ms = (uint64_t)left;
+	}
+	answer->allowed = decision.allow;
+	fz_string_set(answer->sentence, decision.text);
+	if (decision.allow && !choose_gateway(sig, session->agent, decision.site->id)) {
+		/* what is lent runs on without the gateway's word */
+		answer->allowed = answer->has_lease_ms;
+		snprintf(sentence, sizeof(sentence), "%.140s, but the gateway of site %.63s is not connected",
+			 decision.text, decision.site->name);
+		fz_string_set(answer->sentence, sentence);
 	}
 	session_send(sig, session, msg);
 }
@@ -267,21 +275,26 @@ void answer_denials(struct signal *sig, struct session *session, const fz_Denial
 	struct denial_entry entries[sizeof(report->denial) / sizeof(report->denial[0])] = { 0 };
 	struct report_state stored = { 0 };
 	struct fault fault;
-	size_t n = 0;
+	size_t n = 0, dropped = 0;
 
 	if (!may_report(sig, session))
 		return;
-	for (pb_size_t i = 0; i < report->denial_count; i++)
+	for (pb_size_t i = 0; i < report->denial_count; i++) {
 		n += denial_entry(sig, &report->denial[i], session->agent->id, &entries[n]);
+		entries[i].dropped = !budget_reported(sig, session->agent);
+		dropped += entries[i].dropped;
+	}
 	if (!report->epoch || n != report->denial_count) {
 		session_error(sig, session, fz_CODE_MALFORMED, 0, "a report without epoch, or a denial without flow");
 		return;
 	}
 	/* Not acknowledged, it comes again. */
-	if (store_report_add(sig->store, session->agent->id, report->epoch, entries, n, NULL, 0, &stored, &fault))
+	if (store_report_add(sig->store, session->agent->id, report->epoch, entries, n, NULL, 0, &stored, &fault)) {
 		log_error("signal", "denials not stored reason=\"%s\"", fault.text);
-	else
-		acknowledge(sig, session, &stored);
+		return;
+	}
+	budget_exceeded(sig, session->agent, 0, dropped, 0);
+	acknowledge(sig, session, &stored);
 }
 
 static bool flow_entry(const struct signal *sig, const fz_Flow *in, int64_t reporter, struct flow_entry *out)
@@ -312,18 +325,23 @@ void answer_flows(struct signal *sig, struct session *session, const fz_FlowRepo
 	struct flow_entry entries[sizeof(report->flow) / sizeof(report->flow[0])] = { 0 };
 	struct report_state stored = { 0 };
 	struct fault fault;
-	size_t n = 0;
+	size_t n = 0, dropped = 0;
 
 	if (!may_report(sig, session))
 		return;
-	for (pb_size_t i = 0; i < report->flow_count; i++)
+	for (pb_size_t i = 0; i < report->flow_count; i++) {
 		n += flow_entry(sig, &report->flow[i], session->agent->id, &entries[n]);
+		entries[i].dropped = !budget_reported(sig, session->agent);
+		dropped += entries[i].dropped;
+	}
 	if (!report->epoch || n != report->flow_count) {
 		session_error(sig, session, fz_CODE_MALFORMED, 0, "a report without epoch, or a flow without tuple");
 		return;
 	}
-	if (store_report_add(sig->store, session->agent->id, report->epoch, NULL, 0, entries, n, &stored, &fault))
+	if (store_report_add(sig->store, session->agent->id, report->epoch, NULL, 0, entries, n, &stored, &fault)) {
 		log_error("signal", "flows not stored reason=\"%s\"", fault.text);
-	else
-		acknowledge(sig, session, &stored);
+		return;
+	}
+	budget_exceeded(sig, session->agent, 0, 0, dropped);
+	acknowledge(sig, session, &stored);
 }

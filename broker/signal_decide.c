@@ -108,10 +108,21 @@ static int audit_decision(struct signal *sig, const struct decision_request *req
 	return store_audit_add(sig->store, &entry, fault);
 }
 
+static void audit_refusal(struct signal *sig, struct agent *client, const struct decision_request *request,
+			  const struct decision *decision)
+{
+	if (!refusal_is_new(sig, client, refusal_hash(request, decision)))
+		return;
+	if (budget_line(sig, client))
+		audit_decision(sig, request, decision, NULL, NULL);
+	else
+		budget_exceeded(sig, client, 1, 0, 0);
+}
+
 /* --- granting --------------------------------------------------------------- */
 
 /* A gateway of the site: the one that the client uses already, else the one with the fewest grants. */
-static struct agent *choose_gateway(const struct signal *sig, const struct agent *client, int64_t site_id)
+struct agent *choose_gateway(const struct signal *sig, const struct agent *client, int64_t site_id)
 {
 	const struct directory *dir = signal_directory(sig);
 	struct agent *agent, *best = NULL;
@@ -169,7 +180,10 @@ static struct grant *lend(struct signal *sig, struct access *access, const struc
 	memcpy(lease.policy_tag, decision->policy->tag, MODEL_TAG_LEN);
 	if (store_lease_put(sig->store, &lease, fault))
 		return NULL;
-	if (audit_decision(sig, request, decision, device ? device->name : NULL, fault)) {
+	/* What is granted for the first time is always written; there are not more of these than leases. */
+	if (!budget_line(sig, access->client) && grant) {
+		budget_exceeded(sig, access->client, 1, 0, 0);
+	} else if (audit_decision(sig, request, decision, device ? device->name : NULL, fault)) {
 		if (grant)
 			store_lease_put(sig->store, &grant->lease, NULL);
 		else
@@ -241,8 +255,7 @@ static void admit(struct signal *sig, struct agent *client, uint64_t request_id,
 	}
 	decision->allow = false;
 	snprintf(decision->text, sizeof(decision->text), "%s", sentence);
-	if (refusal_is_new(sig, client, refusal_hash(request, decision)))
-		audit_decision(sig, request, decision, NULL, NULL);
+	audit_refusal(sig, client, request, decision);
 	access_refuse(sig, client, request_id, code, decision, sentence);
 }
 
@@ -319,8 +332,7 @@ static void decide(struct signal *sig, struct agent *client, const fz_AccessRequ
 		admit(sig, client, request->id, &question, &decision);
 		return;
 	}
-	if (refusal_is_new(sig, client, refusal_hash(&question, &decision)))
-		audit_decision(sig, &question, &decision, NULL, NULL);
+	audit_refusal(sig, client, &question, &decision);
 	access_refuse(sig, client, request->id, fz_CODE_DENIED, &decision, decision.text);
 }
 

@@ -27,6 +27,17 @@
 /* Reports of a client, each a transaction. A ring of an agent's is not more than the burst. */
 #define REPORTS_BURST		400
 #define REPORTS_RATE		20
+/*
+ * Lines of the audit log, and of reports, that one device may cause in a row and every second. What exceeds them is
+ * counted, and the count written, so that nobody can fill the disk.
+ */
+#define LINES_BURST		200
+#define LINES_RATE		1
+#define REPORTED_BURST		2000
+#define REPORTED_RATE		10
+#define GATEWAY_REPORTED_BURST	200000
+#define GATEWAY_REPORTED_RATE	1000
+#define UNWRITTEN_MS		60000
 /* Alike refusals are written to the audit log once in this time. */
 #define REFUSALS_KEPT		16
 #define REFUSAL_AGAIN_MS	10000
@@ -102,6 +113,7 @@ struct refusal_kept {
  * @as_client, @as_gateway: its leases
  * @moved_at: when its candidates or its tunnel key became others, monotonic; 0: not
  * @since_ms: came or went, wall clock; 0: never seen
+ * @unwritten: lines that the logs lack, because it caused too many
  * @note: why something is taken away, for the next message
  * @dirty: something of it changed, and it stands in the list of those to be told
  */
@@ -119,7 +131,10 @@ struct agent {
 	struct grant *as_client, *as_gateway;
 	size_t n_as_gateway;
 	struct sealed *sealed;
-	struct bucket requests, keys, reports;
+	struct bucket requests, keys, reports, lines, reported;
+	struct {
+		uint64_t decisions, denials, flows;
+	} unwritten;
 	struct refusal_kept refusals[REFUSALS_KEPT];
 	int64_t since_ms;
 	uint64_t online_at;
@@ -186,6 +201,7 @@ struct access {
 /**
  * struct signal - all of it
  * @due: nothing is to be done by time before this, monotonic ms
+ * @unwritten_at: when to write how many lines were not, monotonic ms; 0: none
  * @window_ms: when some policy's window begins or ends, wall clock
  * @out: State messages are built here, by agent_sync() alone
  * @msg: all other messages
@@ -197,7 +213,7 @@ struct signal {
 	void *arg;
 	uint64_t instance;
 	uint64_t last_id;
-	uint64_t due;
+	uint64_t due, unwritten_at;
 	int64_t window_ms;
 	struct session *sessions;
 	struct agent *agents;
@@ -271,7 +287,15 @@ void access_client_gone(struct signal *sig, struct agent *client);
 void access_grant_gone(struct signal *sig, struct grant *grant);
 void access_tick(struct signal *sig);
 
+/* signal_budget.c */
+bool budget_line(struct signal *sig, struct agent *agent);
+bool budget_reported(struct signal *sig, struct agent *agent);
+void budget_exceeded(struct signal *sig, struct agent *agent, uint64_t decisions, uint64_t denials, uint64_t flows);
+void budget_write(struct signal *sig, struct agent *agent);
+void budget_tick(struct signal *sig);
+
 /* signal_decide.c */
+struct agent *choose_gateway(const struct signal *sig, const struct agent *client, int64_t site_id);
 bool tuple_from_message(struct tuple *out, const fz_Tuple *in);
 void asked_free(struct signal *sig, struct asked *asked);
 void access_request(struct signal *sig, struct session *session, const fz_AccessRequest *request);

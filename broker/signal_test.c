@@ -26,6 +26,7 @@
 
 #define ITEMS_KEPT	2048
 #define QUEUE		512
+#define LINES		300	/* more than one device may cause */
 
 /**
  * struct fake - an agent
@@ -1732,11 +1733,19 @@ static void questions(void **state)
 	why("2001:db8::1", false, "needs a port");
 	why("host.example:443", false, "neither a resource nor an address");
 	why("", false, "names nothing");
+	disconnect(&w.gw);
+	why("web", false, "staff-web");
+	why("web", false, "but the gateway of site hq is not connected");
+	connect_known(&w.gw);
+	why("web", true, "staff-web");
 	/* asking leaves no trace */
 	assert_int_equal(logged(LOG_AUDIT, "decision.allow", NULL), 0);
 	assert_int_equal(leases(), 0);
 
 	reach(1, "10.1.0.10", 443);
+	disconnect(&w.gw);
+	why("web", true, "but the gateway of site hq is not connected");
+	connect_known(&w.gw);
 	w.msg.body.status_request.id = 8;
 	pass(100);
 	say(&w.laptop, fz_Message_status_request_tag);
@@ -1754,7 +1763,7 @@ static void questions(void **state)
 	assert_string_equal(status->grant[0].peer, "laptop");
 }
 
-static void report_denials(uint64_t epoch, uint64_t from, pb_size_t n)
+static void report_denials_of(struct fake *fake, uint64_t epoch, uint64_t from, pb_size_t n)
 {
 	fz_DenialReport *report = &w.msg.body.denial_report;
 
@@ -1774,7 +1783,12 @@ static void report_denials(uint64_t epoch, uint64_t from, pb_size_t n)
 		strcpy(denial->reason, i ? "no-grant" : "<script>");
 		denial->verdict = fz_VERDICT_REFUSE;
 	}
-	say(&w.gw, fz_Message_denial_report_tag);
+	say(fake, fz_Message_denial_report_tag);
+}
+
+static void report_denials(uint64_t epoch, uint64_t from, pb_size_t n)
+{
+	report_denials_of(&w.gw, epoch, from, n);
 }
 
 static void reports(void **state)
@@ -1821,6 +1835,39 @@ static void reports(void **state)
 	say(&w.gw, fz_Message_denial_report_tag);
 	expect(&w.gw, fz_Message_error_tag);
 	assert_false(w.gw.closed);
+}
+
+/* One device cannot fill the disk: what it causes beyond its share is counted, and the count written. */
+static void budget(void **state)
+{
+	int written = 0;
+
+	(void)state;
+	for (int i = 0; i < LINES; i++) {
+		char dst[32];
+
+		w.now += 20;
+		w.clock += 20;
+		snprintf(dst, sizeof(dst), "10.1.%d.%d", 2 + i / 200, i % 200);
+		ask((uint64_t)i + 1, dst, 80);
+		expect_refusal((uint64_t)i + 1, fz_CODE_DENIED, "no resource");
+	}
+	written = logged(LOG_AUDIT, "decision.refuse", NULL);
+	assert_in_range(written, 200, 200 + LINES * 20 / 1000 + 1);
+	assert_int_equal(logged(LOG_AUDIT, "log.suppress", NULL), 0);
+	for (uint64_t seq = 1; seq < 2400; seq += 30) {
+		report_denials_of(&w.laptop, 5, seq, 30);
+		assert_true(expect(&w.laptop, fz_Message_report_ack_tag)->body.report_ack.denial_seq == seq + 29);
+	}
+	for (int i = 0; i < 7; i++) {
+		pass(9000);
+		say_ping(&w.gw);
+		say_ping(&w.laptop);
+	}
+	assert_int_equal(logged(LOG_AUDIT, "log.suppress", NULL), 1);
+	snprintf(fault.text, sizeof(fault.text), ": %d decisions, 400 refusals and 0 flows", LINES - written);
+	assert_int_equal(logged(LOG_AUDIT, "log.suppress", fault.text), 1);
+	hear_all(&w.laptop);
 }
 
 static void odd_messages(void **state)
@@ -1998,6 +2045,7 @@ int main(void)
 		joined(preshared_keys),
 		joined(questions),
 		joined(reports),
+		joined(budget),
 		joined(odd_messages),
 		joined(large_state),
 	};

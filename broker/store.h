@@ -107,13 +107,6 @@ int store_lease_expire(struct store *store, int64_t now_ms, size_t *n, struct fa
 int store_lease_each(struct store *store, int (*visit)(void *context, const struct lease *lease), void *context,
 		     struct fault *fault);
 
-/* ---- numbers of desired states ---- */
-
-/* The number of the last state given to the device; 0 when none was. */
-int store_state_get(struct store *store, int64_t device_id, uint64_t *number, struct fault *fault);
-/* Only upwards: a lower number than the stored one is -EINVAL. */
-int store_state_set(struct store *store, int64_t device_id, uint64_t number, struct fault *fault);
-
 /* ---- logs ---- */
 
 /**
@@ -155,6 +148,7 @@ int store_audit_add(struct store *store, const struct audit_entry *entry, struct
  * @resource: name, NULL when none
  * @policy_tag: NULL when no grant decided
  * @count: how many alike this line stands for, at least 1
+ * @dropped: its sequence counts as stored, but it is not kept
  */
 struct denial_entry {
 	uint64_t sequence;
@@ -168,6 +162,7 @@ struct denial_entry {
 	const uint8_t *policy_tag;
 	struct tuple tuple;
 	uint64_t count;
+	bool dropped;
 };
 
 /* A flow that a gateway's kernel reported as ended, or still running when @end_ms is 0. */
@@ -183,6 +178,7 @@ struct flow_entry {
 	struct tuple tuple;
 	uint64_t packets_in, packets_out;
 	uint64_t bytes_in, bytes_out;
+	bool dropped;		/* as in struct denial_entry */
 };
 
 /**
@@ -212,8 +208,11 @@ int store_report_add(struct store *store, int64_t reporter_id, uint64_t epoch,
 		     struct fault *fault);
 int store_report_get(struct store *store, int64_t reporter_id, struct report_state *state, struct fault *fault);
 
-/* Forgets denials and flows from before @before_ms; the audit log is kept. @n: lines removed, NULL allowed. */
-int store_log_trim(struct store *store, int64_t before_ms, size_t *n, struct fault *fault);
+/*
+ * Forgets denials and flows from before @before_ms, and the oldest lines of every log that has more than @rows. @n:
+ * lines removed, NULL allowed.
+ */
+int store_log_trim(struct store *store, int64_t before_ms, int64_t rows, size_t *n, struct fault *fault);
 
 /* ---- objects: what admins do ---- */
 

@@ -86,30 +86,3 @@ int store_device_set_tunnel_key(struct store *store, int64_t device_id, const ui
 		ret = fault_set(fault, -ENOENT, NULL, "there is no such device (any more)");
 	return ret;
 }
-
-int store_state_get(struct store *store, int64_t device_id, uint64_t *number, struct fault *fault)
-{
-	int64_t stored = 0;
-	int ret = db_number(store->db, fault, &stored, "SELECT number FROM states WHERE device_id = $1",
-			    DB_VALUES(db_int(device_id)));
-
-	*number = (uint64_t)stored;
-	return ret > 0 ? 0 : ret;
-}
-
-int store_state_set(struct store *store, int64_t device_id, uint64_t number, struct fault *fault)
-{
-	int64_t stored = 0;
-	int ret;
-
-	ret = db_number(store->db, fault, &stored,
-			"INSERT INTO states (device_id, number) VALUES ($1, $2) ON CONFLICT (device_id) "
-			"DO UPDATE SET number = excluded.number WHERE states.number <= excluded.number RETURNING number",
-			DB_VALUES(db_int(device_id), db_int((int64_t)number)));
-	if (!ret)
-		return fault_set(fault, -EINVAL, NULL, "a later state than %llu was given to the device already",
-				 (unsigned long long)number);
-	if (ret == -EBUSY)
-		fault_set(fault, -ENOENT, NULL, "there is no such device (any more)");
-	return ret > 0 ? 0 : ret == -EBUSY ? -ENOENT : ret;
-}

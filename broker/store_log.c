@@ -122,13 +122,13 @@ static int report_write(struct store *store, int64_t reporter_id, struct report_
 	for (size_t i = 0; !ret && i < n_denials; i++) {
 		if (denials[i].sequence <= state->denial_sequence)
 			continue;
-		ret = denial_write(store, reporter_id, &denials[i], fault);
+		ret = denials[i].dropped ? 0 : denial_write(store, reporter_id, &denials[i], fault);
 		state->denial_sequence = denials[i].sequence;
 	}
 	for (size_t i = 0; !ret && i < n_flows; i++) {
 		if (flows[i].sequence <= state->flow_sequence)
 			continue;
-		ret = flow_write(store, reporter_id, &flows[i], fault);
+		ret = flows[i].dropped ? 0 : flow_write(store, reporter_id, &flows[i], fault);
 		state->flow_sequence = flows[i].sequence;
 	}
 	return ret ? ret : report_state_set(store, reporter_id, state, fault);
@@ -161,23 +161,60 @@ int store_report_add(struct store *store, int64_t reporter_id, uint64_t epoch,
 	return ret;
 }
 
-int store_log_trim(struct store *store, int64_t before_ms, size_t *n, struct fault *fault)
+static int trim_age(struct store *store, int64_t before_ms, size_t *n, struct fault *fault)
 {
 	int64_t denials = 0, flows = 0;
-	int ret = db_begin(store->db, fault);
+	int ret;
 
-	if (ret)
-		return ret;
 	ret = db_run(store->db, fault, &denials, "DELETE FROM denials WHERE at_ms < $1", DB_VALUES(db_int(before_ms)));
 	if (!ret)
 		ret = db_run(store->db, fault, &flows,
 			     "DELETE FROM flows WHERE start_ms < $1 AND (end_ms IS NULL OR end_ms < $1)",
 			     DB_VALUES(db_int(before_ms)));
+	*n += (size_t)(denials + flows);
+	return ret;
+}
+
+/* Ids are never used again, so the newest @rows have the highest ones. */
+static int trim_rows(struct store *store, int64_t rows, size_t *n, struct fault *fault)
+{
+	static const char *const deletes[] = {
+		"DELETE FROM denials WHERE id <= (SELECT max(id) FROM denials) - $1",
+		"DELETE FROM flows WHERE id <= (SELECT max(id) FROM flows) - $1",
+		/* the trigger lets go what is older than this alone */
+		"INSERT INTO meta (key, number) SELECT 'audit_trimmed', max(id) - $1 FROM audit WHERE true "
+		"ON CONFLICT (key) DO UPDATE SET number = excluded.number WHERE excluded.number > meta.number",
+	};
+	int64_t removed = 0;
+	int ret = 0;
+
+	for (size_t i = 0; !ret && i < sizeof(deletes) / sizeof(*deletes); i++) {
+		*n += (size_t)removed;
+		ret = db_run(store->db, fault, &removed, deletes[i], DB_VALUES(db_int(rows)));
+	}
+	removed = 0;
+	if (!ret)
+		ret = db_run(store->db, fault, &removed, "DELETE FROM audit WHERE id <= "
+			     "(SELECT number FROM meta WHERE key = 'audit_trimmed')", NULL, 0);
+	*n += (size_t)removed;
+	return ret;
+}
+
+int store_log_trim(struct store *store, int64_t before_ms, int64_t rows, size_t *n, struct fault *fault)
+{
+	size_t removed = 0;
+	int ret = db_begin(store->db, fault);
+
+	if (ret)
+		return ret;
+	ret = trim_age(store, before_ms, &removed, fault);
+	if (!ret)
+		ret = trim_rows(store, rows, &removed, fault);
 	if (!ret)
 		ret = db_commit(store->db, fault);
 	else
 		db_rollback(store->db);
 	if (!ret && n)
-		*n = (size_t)(denials + flows);
+		*n = removed;
 	return ret;
 }

@@ -591,7 +591,6 @@ static void test_leases(void **state)
 	struct lease lease;
 	int64_t seen[3] = { 0 };
 	struct world w;
-	uint64_t number;
 	size_t n;
 
 	(void)state;
@@ -620,15 +619,6 @@ static void test_leases(void **state)
 	assert_ok(store_lease_each(store, count_leases, seen, &fault));
 	assert_int_equal(seen[0], 0);
 	assert_refused(-ENOENT, "any more", store_lease_put(store, &lease, &fault));
-
-	assert_ok(store_state_get(store, client.id, &number, &fault));
-	assert_int_equal(number, 0);
-	assert_ok(store_state_set(store, client.id, 7, &fault));
-	assert_ok(store_state_set(store, client.id, 7, &fault));
-	assert_refused(-EINVAL, "later state", store_state_set(store, client.id, 6, &fault));
-	assert_refused(-ENOENT, "device", store_state_set(store, 4711, 1, &fault));
-	assert_ok(store_state_get(store, client.id, &number, &fault));
-	assert_int_equal(number, 7);
 	store_close(store);
 }
 
@@ -690,7 +680,7 @@ static void test_reports_once(void **state)
 	row.id = 0;
 	assert_ok(store_log_each(store, &filter, count_rows, &row, &fault));
 	assert_int_equal(row.id, 0);
-	assert_ok(store_log_trim(store, 101, &trimmed, &fault));
+	assert_ok(store_log_trim(store, 101, 1000, &trimmed, &fault));
 	assert_int_equal(trimmed, 3);
 	filter = (struct log_filter){ .kind = LOG_FLOWS };
 	row.id = 0;
@@ -701,6 +691,47 @@ static void test_reports_once(void **state)
 	assert_ok(store_log_each(store, &filter, count_rows, &row, &fault));
 	assert_int_equal(row.id, 1);
 	assert_int_equal(row.bytes_in, 1ull << 40);
+	store_close(store);
+}
+
+/* No log grows without end: the oldest lines go, of the audit log too, and no others. */
+static void test_log_rows(void **state)
+{
+	struct audit_entry entry = { .at_ms = 1, .actor = "broker", .action = "decision.refuse" };
+	struct denial_entry denials[10] = { 0 };
+	struct flow_entry flows[10] = { 0 };
+	struct store *store = opened();
+	struct device gateway;
+	struct report_state reports;
+	struct world w;
+	size_t trimmed;
+	int64_t before;
+
+	(void)state;
+	world_make(store, &w);
+	gateway = enrolled(store, 0, w.site.id, 2, "gw");
+	for (int i = 0; i < 10; i++) {
+		denials[i] = (struct denial_entry){ .sequence = (uint64_t)i + 1, .at_ms = 100, .reason = "no-grant",
+						    .tuple = { .family = AF_INET }, .count = 1, .dropped = i < 3 };
+		flows[i] = (struct flow_entry){ .sequence = (uint64_t)i + 1, .start_ms = 100,
+						.tuple = { .family = AF_INET }, .dropped = i < 3 };
+		assert_ok(store_audit_add(store, &entry, &fault));
+	}
+	assert_ok(store_report_add(store, gateway.id, 77, denials, 10, flows, 10, &reports, &fault));
+	assert_true(reports.denial_sequence == 10 && reports.flow_sequence == 10);
+	assert_int_equal(raw_number("SELECT count(*) FROM denials"), 7);
+	assert_int_equal(raw_number("SELECT count(*) FROM flows"), 7);
+	before = raw_number("SELECT count(*) FROM audit");
+	assert_ok(store_log_trim(store, 0, 1000, &trimmed, &fault));
+	assert_int_equal(trimmed, 0);
+	assert_ok(store_log_trim(store, 0, 4, &trimmed, &fault));
+	assert_int_equal(trimmed, 3 + 3 + before - 4);
+	assert_int_equal(raw_number("SELECT count(*) FROM denials"), 4);
+	assert_int_equal(raw_number("SELECT count(*) FROM flows"), 4);
+	assert_int_equal(raw_number("SELECT count(*) FROM audit"), 4);
+	assert_int_equal(raw_number("SELECT max(id) FROM audit"), before);
+	assert_ok(store_log_trim(store, 0, 4, &trimmed, &fault));
+	assert_int_equal(trimmed, 0);
 	store_close(store);
 }
 
@@ -893,6 +924,7 @@ int main(void)
 		WITH_DIR(test_addresses),
 		WITH_DIR(test_leases),
 		WITH_DIR(test_reports_once),
+		WITH_DIR(test_log_rows),
 		WITH_DIR(test_audit_append_only),
 		WITH_DIR(test_transaction),
 		WITH_DIR(test_kill),

@@ -163,6 +163,7 @@ static int is_device(const struct admin *admin, const char *name, bool *device)
 	return status;
 }
 
+/* Its exit status is that of fzctl why: refused when the answer is no. */
 int admin_explain(const struct admin *admin)
 {
 	const char *what = admin->words[1];
@@ -170,6 +171,7 @@ int admin_explain(const struct admin *admin)
 	const char *pairs[] = { NULL, admin->words[0], target ? "target" : "resource", what, "at",
 				admin_option(admin, "--at"), NULL, NULL };
 	json_t *answer;
+	bool reachable;
 	char *path;
 	int status = is_device(admin, admin->words[0], &device);
 
@@ -181,11 +183,14 @@ int admin_explain(const struct admin *admin)
 	free(path);
 	if (status)
 		return status;
-	if (admin->json)
-		return print_json(answer, true);
-	printf("%s: %s\n", json_is_true(json_object_get(answer, "allow")) ? "yes" : "no", admin_text(answer, "text"));
+	reachable = json_is_true(json_object_get(answer, "reachable"));
+	if (admin->json) {
+		status = print_json(answer, true);
+		return status ? status : reachable ? EXIT_DONE : EXIT_REFUSED;
+	}
+	printf("%s: %s\n", reachable ? "yes" : "no", admin_text(answer, "text"));
 	json_decref(answer);
-	return EXIT_DONE;
+	return reachable ? EXIT_DONE : EXIT_REFUSED;
 }
 
 int admin_status(const struct admin *admin)
