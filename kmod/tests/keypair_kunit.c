@@ -50,6 +50,11 @@ static struct fz_keypair *create(struct kunit *test, bool initiator)
 	return keypair;
 }
 
+static void grow_older(struct fz_keypair *keypair, unsigned int seconds)
+{
+	keypair->birth_ns -= seconds * NSEC_PER_SEC;
+}
+
 /* The same, in use. The pointer is good as long as the session is in one of the three places. */
 static struct fz_keypair *add(struct kunit *test, bool initiator)
 {
@@ -115,6 +120,7 @@ static void keypair_unconfirmed_is_replaced(struct kunit *test)
 	add(test, false);
 	second = add(test, false);
 	expect(test, first, NULL, second);
+	grow_older(second, FZ_REKEY_TIMEOUT);
 
 	/* Our own session comes first; the unconfirmed one can still be received in. */
 	third = add(test, true);
@@ -131,6 +137,273 @@ static void keypair_new_answer_drops_the_previous(struct kunit *test)
 	second = add(test, true);
 	third = add(test, false);
 	expect(test, second, NULL, third);
+}
+
+/* Initiations crossed: we have the other end's session and ours, of which @winner is to be used. */
+static void cross(struct kunit *test, enum fz_crossing winner, struct fz_keypair **theirs,
+		  struct fz_keypair **ours)
+{
+	struct scene *scene = test->priv;
+
+	*theirs = add(test, false);
+	*ours = create(test, true);
+	(*theirs)->remote_index = cpu_to_le32(le32_to_cpu((*ours)->entry.index) +
+					      (winner == FZ_CROSSING_THEIRS ? 1 : -1));
+	KUNIT_EXPECT_TRUE(test, fz_keypairs_add(&scene->keypairs, *ours));
+	KUNIT_EXPECT_EQ(test, scene->keypairs.crossing, winner);
+}
+
+static void keypair_crossing_stays_with_ours(struct kunit *test)
+{
+	struct scene *scene = test->priv;
+	struct fz_keypair *before = add(test, true), *theirs, *ours, *after;
+
+	grow_older(before, FZ_REKEY_AFTER_TIME);
+	cross(test, FZ_CROSSING_OURS, &theirs, &ours);
+	expect(test, ours, before, theirs);
+	KUNIT_EXPECT_FALSE(test, fz_keypairs_confirm(&scene->keypairs, theirs));
+	KUNIT_EXPECT_FALSE(test, fz_keypairs_confirm(&scene->keypairs, ours));
+	KUNIT_EXPECT_FALSE(test, fz_keypairs_confirm(&scene->keypairs, before));
+	expect(test, ours, before, theirs);
+
+	/* It is ours to renew. What the other end gave up is not taken for a session to come. */
+	grow_older(theirs, FZ_REKEY_AFTER_TIME);
+	after = add(test, true);
+	expect(test, after, ours, NULL);
+}
+
+static void keypair_crossing_follows_theirs(struct kunit *test)
+{
+	struct scene *scene = test->priv;
+	struct fz_keypair *before = add(test, true), *theirs, *ours, *after;
+
+	grow_older(before, FZ_REKEY_AFTER_TIME);
+	cross(test, FZ_CROSSING_THEIRS, &theirs, &ours);
+	expect(test, ours, before, theirs);
+	KUNIT_EXPECT_FALSE(test, fz_keypairs_confirm(&scene->keypairs, before));
+	KUNIT_EXPECT_TRUE(test, fz_keypairs_confirm(&scene->keypairs, theirs));
+	expect(test, theirs, before, ours);
+	KUNIT_EXPECT_FALSE(test, fz_keypairs_confirm(&scene->keypairs, theirs));
+	/* A WireGuard that read our initiation late goes over to our session. */
+	KUNIT_EXPECT_TRUE(test, fz_keypairs_confirm(&scene->keypairs, ours));
+	expect(test, ours, before, theirs);
+	KUNIT_EXPECT_TRUE(test, fz_keypairs_confirm(&scene->keypairs, theirs));
+	expect(test, theirs, before, ours);
+
+	after = add(test, false);
+	expect(test, theirs, NULL, after);
+	KUNIT_EXPECT_TRUE(test, fz_keypairs_confirm(&scene->keypairs, after));
+	expect(test, after, theirs, NULL);
+}
+
+/* The other end's session was confirmed before the answer to our initiation came. */
+static void keypair_crossing_after_confirmation(struct kunit *test)
+{
+	struct scene *scene = test->priv;
+	struct fz_keypair *before = add(test, true), *theirs = add(test, false), *ours;
+
+	theirs->remote_index = cpu_to_le32(U32_MAX);
+	KUNIT_EXPECT_TRUE(test, fz_keypairs_confirm(&scene->keypairs, theirs));
+	ours = add(test, true);
+	expect(test, ours, before, theirs);
+	KUNIT_EXPECT_TRUE(test, fz_keypairs_confirm(&scene->keypairs, theirs));
+	expect(test, theirs, before, ours);
+}
+
+static void keypair_ordinary_sessions_do_not_cross(struct kunit *test)
+{
+	struct scene *scene = test->priv;
+	struct fz_keypair *theirs = add(test, false), *ours, *again;
+
+	/* Ours after theirs, as soon as we may initiate again: it is used, whatever the indices. */
+	theirs->remote_index = cpu_to_le32(U32_MAX);
+	KUNIT_EXPECT_TRUE(test, fz_keypairs_confirm(&scene->keypairs, theirs));
+	grow_older(theirs, FZ_REKEY_TIMEOUT);
+	ours = add(test, true);
+	expect(test, ours, theirs, NULL);
+	KUNIT_EXPECT_FALSE(test, fz_keypairs_confirm(&scene->keypairs, theirs));
+	expect(test, ours, theirs, NULL);
+
+	/* Theirs after ours, even at once: perhaps the other end has lost its keys. */
+	again = add(test, false);
+	KUNIT_EXPECT_TRUE(test, fz_keypairs_confirm(&scene->keypairs, again));
+	expect(test, again, ours, NULL);
+	KUNIT_EXPECT_FALSE(test, fz_keypairs_confirm(&scene->keypairs, ours));
+
+	/* The same while initiations had crossed. */
+	fz_keypairs_clear(&scene->keypairs);
+	cross(test, FZ_CROSSING_OURS, &theirs, &ours);
+	again = add(test, false);
+	expect(test, ours, NULL, again);
+	KUNIT_EXPECT_TRUE(test, fz_keypairs_confirm(&scene->keypairs, again));
+	expect(test, again, ours, NULL);
+}
+
+/* However it is heard afterwards, nothing is sent in either session that was told to expire. */
+static void keypair_crossing_expires(struct kunit *test)
+{
+	static const enum fz_crossing winners[] = { FZ_CROSSING_OURS, FZ_CROSSING_THEIRS };
+	struct scene *scene = test->priv;
+	struct fz_keypair *theirs, *ours, *fresh;
+
+	for (int i = 0; i < ARRAY_SIZE(winners); i++) {
+		fz_keypairs_clear(&scene->keypairs);
+		cross(test, winners[i], &theirs, &ours);
+		fz_keypairs_expire(&scene->keypairs);
+		for (int j = 0; j < 4; j++) {
+			fz_keypairs_confirm(&scene->keypairs, j % 2 ? ours : theirs);
+			KUNIT_EXPECT_FALSE(test, fz_keypair_may_send(theirs));
+			KUNIT_EXPECT_FALSE(test, fz_keypair_may_send(ours));
+		}
+		/* A new one takes over, although it is hardly younger. */
+		theirs->remote_index = cpu_to_le32(U32_MAX);
+		fz_keypairs_confirm(&scene->keypairs, theirs);
+		fresh = add(test, true);
+		KUNIT_EXPECT_EQ(test, scene->keypairs.crossing, FZ_CROSSING_NONE);
+		KUNIT_EXPECT_TRUE(test, fz_keypair_may_send(fresh));
+		expect(test, fresh, winners[i] == FZ_CROSSING_OURS ? ours : theirs, NULL);
+	}
+}
+
+/**
+ * struct end - one of two ends that begin a session each at the same moment
+ * @scene: its sessions
+ * @mine: the session that it initiates
+ * @theirs: the session that the other end initiates
+ * @late: the index that a packet names which is still under way to it
+ * @late_count: how many of @late there are
+ */
+struct end {
+	struct scene scene;
+	struct fz_keypair *mine;
+	struct fz_keypair *theirs;
+	__le32 late[4];
+	unsigned int late_count;
+};
+
+static struct fz_keypair *current_of(struct end *end)
+{
+	return rcu_dereference_protected(end->scene.keypairs.current_keypair, true);
+}
+
+static struct fz_keypair *create_at(struct kunit *test, struct end *end, bool initiator)
+{
+	void *priv = test->priv;
+	struct fz_keypair *keypair;
+
+	test->priv = &end->scene;
+	keypair = create(test, initiator);
+	test->priv = priv;
+	return keypair;
+}
+
+/* The session of which @winner is the initiator is the one to be used in the end. */
+static void meet(struct kunit *test, struct end end[2], unsigned int winner)
+{
+	for (int i = 0; i < 2; i++) {
+		fz_keypairs_init(&end[i].scene.keypairs, "kunit", i);
+		end[i].late_count = 0;
+		end[i].mine = create_at(test, &end[i], true);
+		end[i].theirs = create_at(test, &end[i], false);
+	}
+	while (le32_to_cpu(end[winner].mine->entry.index) <=
+	       le32_to_cpu(end[!winner].mine->entry.index))
+		KUNIT_ASSERT_EQ(test, fz_indextable_insert(&end[winner].scene.indices,
+							   &end[winner].mine->entry), 0);
+	for (int i = 0; i < 2; i++) {
+		end[i].mine->remote_index = end[!i].theirs->entry.index;
+		end[!i].theirs->remote_index = end[i].mine->entry.index;
+	}
+}
+
+static bool hear(struct end *end, __le32 index)
+{
+	struct fz_index_entry *entry;
+	bool found;
+
+	rcu_read_lock();
+	entry = fz_indextable_find(&end->scene.indices, index);
+	found = entry;
+	if (found)
+		fz_keypairs_confirm(&end->scene.keypairs,
+				    container_of(entry, struct fz_keypair, entry));
+	rcu_read_unlock();
+	return found;
+}
+
+/* A packet in what is the current session at @from; false if it is lost. */
+static bool send(struct end *from, struct end *to, bool late)
+{
+	struct fz_keypair *keypair = current_of(from);
+
+	if (!keypair)
+		return true;
+	if (!late)
+		return hear(to, keypair->remote_index);
+	to->late[to->late_count++] = keypair->remote_index;
+	return true;
+}
+
+/* The steps of both ends, in every order in which an answer is not read before it was written. */
+static const struct {
+	u8 end;
+	bool mine;
+} crossings[][4] = {
+	{ { 0, false }, { 1, false }, { 0, true }, { 1, true } },
+	{ { 0, false }, { 1, false }, { 1, true }, { 0, true } },
+	/* One end reads the answer to its initiation first. */
+	{ { 0, false }, { 1, true }, { 1, false }, { 0, true } },
+};
+
+/*
+ * After each step either end may send a packet, which arrives at once or, by the bits of @late,
+ * when all is over.
+ */
+static bool converges(struct end end[2], unsigned int crossing, unsigned int late)
+{
+	bool heard = true;
+
+	for (unsigned int i = 0; i < 4; i++) {
+		struct end *at = &end[crossings[crossing][i].end];
+
+		fz_keypairs_add(&at->scene.keypairs,
+				crossings[crossing][i].mine ? at->mine : at->theirs);
+		for (unsigned int j = 0; j < 2; j++, late >>= 1)
+			heard &= send(&end[j], &end[!j], late & 1);
+	}
+	for (unsigned int i = 0; i < 2; i++) {
+		for (unsigned int j = 0; j < end[i].late_count; j++)
+			heard &= hear(&end[i], end[i].late[j]);
+	}
+	for (unsigned int i = 0; i < 4; i++)
+		heard &= send(&end[i & 1], &end[!(i & 1)], false);
+	return heard && current_of(&end[0])->remote_index == current_of(&end[1])->entry.index &&
+	       current_of(&end[1])->remote_index == current_of(&end[0])->entry.index;
+}
+
+/* Both ends come to send in one session, so that one of them renews it, and nothing is lost. */
+static void keypair_crossing_converges(struct kunit *test)
+{
+	struct end *end = kunit_kcalloc(test, 2, sizeof(*end), GFP_KERNEL);
+	const unsigned int cases = ARRAY_SIZE(crossings) * 2 * BIT(8);
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, end);
+	KUNIT_ASSERT_EQ(test, fz_indextable_init(&end[0].scene.indices), 0);
+	KUNIT_ASSERT_EQ(test, fz_indextable_init(&end[1].scene.indices), 0);
+	for (i = 0; i < cases; i++) {
+		meet(test, end, i & 1);
+		if (!converges(end, i / 2 / BIT(8), i / 2 % BIT(8)))
+			break;
+		fz_keypairs_close(&end[0].scene.keypairs);
+		fz_keypairs_close(&end[1].scene.keypairs);
+	}
+	KUNIT_EXPECT_EQ_MSG(test, i, cases, "order %lu, packets %lx are late, end %u wins",
+			    i / 2 / BIT(8), i / 2 % BIT(8), i & 1);
+	fz_keypairs_close(&end[0].scene.keypairs);
+	fz_keypairs_close(&end[1].scene.keypairs);
+	fz_indextable_destroy(&end[0].scene.indices);
+	fz_indextable_destroy(&end[1].scene.indices);
 }
 
 static void keypair_is_found_while_referenced(struct kunit *test)
@@ -170,9 +443,9 @@ static void keypair_expires(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, fz_keypair_may_receive(next));
 
 	next->sending_valid = true;
-	next->birth_ns -= (FZ_REJECT_AFTER_TIME - 20) * NSEC_PER_SEC;
+	grow_older(next, FZ_REJECT_AFTER_TIME - 20);
 	KUNIT_EXPECT_TRUE(test, fz_keypair_may_send(next));
-	next->birth_ns -= 20 * NSEC_PER_SEC;
+	grow_older(next, 20);
 	KUNIT_EXPECT_FALSE(test, fz_keypair_may_send(next));
 	KUNIT_EXPECT_FALSE(test, fz_keypair_may_receive(next));
 }
@@ -217,6 +490,12 @@ static struct kunit_case keypair_cases[] = {
 	KUNIT_CASE(keypair_responder_waits_for_confirmation),
 	KUNIT_CASE(keypair_unconfirmed_is_replaced),
 	KUNIT_CASE(keypair_new_answer_drops_the_previous),
+	KUNIT_CASE(keypair_crossing_stays_with_ours),
+	KUNIT_CASE(keypair_crossing_follows_theirs),
+	KUNIT_CASE(keypair_crossing_after_confirmation),
+	KUNIT_CASE(keypair_ordinary_sessions_do_not_cross),
+	KUNIT_CASE(keypair_crossing_expires),
+	KUNIT_CASE(keypair_crossing_converges),
 	KUNIT_CASE(keypair_is_found_while_referenced),
 	KUNIT_CASE(keypair_expires),
 	KUNIT_CASE(keypair_gives_each_nonce_once),

@@ -294,6 +294,18 @@ static bool is_heard(struct side *from, struct side *to)
 	return false;
 }
 
+/* A packet comes that names @index as its receiver. */
+static void confirm(struct side *side, __le32 index)
+{
+	struct fz_index_entry *entry;
+
+	rcu_read_lock();
+	entry = fz_indextable_find(&side->indices, index);
+	if (entry)
+		fz_keypairs_confirm(keypairs(side), container_of(entry, struct fz_keypair, entry));
+	rcu_read_unlock();
+}
+
 /* Both ends begin before either has heard of it, as they do behind two firewalls. */
 static void noise_survives_crossing_initiations(struct kunit *test)
 {
@@ -301,6 +313,7 @@ static void noise_survives_crossing_initiations(struct kunit *test)
 	struct side *side[] = { &scene->initiator, &scene->responder };
 	struct fz_message_initiation initiation[2];
 	struct fz_message_response response[2];
+	__le32 sent[2];
 	int i;
 
 	for (i = 0; i < 2; i++)
@@ -320,6 +333,16 @@ static void noise_survives_crossing_initiations(struct kunit *test)
 		KUNIT_EXPECT_TRUE(test, is_heard(side[i], side[!i]));
 		KUNIT_EXPECT_TRUE(test, transcript_is_wiped(side[i]));
 	}
+
+	/* Each sends a packet: from then on there is one session that both send in. */
+	sent[0] = peek(keypairs(side[0])->current_keypair)->remote_index;
+	sent[1] = peek(keypairs(side[1])->current_keypair)->remote_index;
+	for (i = 0; i < 2; i++)
+		confirm(side[i], sent[!i]);
+	KUNIT_EXPECT_EQ(test, peek(keypairs(side[0])->current_keypair)->remote_index,
+			peek(keypairs(side[1])->current_keypair)->entry.index);
+	KUNIT_EXPECT_NE(test, peek(keypairs(side[0])->current_keypair)->initiator,
+			peek(keypairs(side[1])->current_keypair)->initiator);
 }
 
 static void noise_makes_other_keys_each_time(struct kunit *test)

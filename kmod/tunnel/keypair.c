@@ -20,6 +20,7 @@ void fz_keypairs_init(struct fz_keypairs *keypairs, const char *ifname, u64 peer
 	RCU_INIT_POINTER(keypairs->current_keypair, NULL);
 	RCU_INIT_POINTER(keypairs->previous_keypair, NULL);
 	RCU_INIT_POINTER(keypairs->next_keypair, NULL);
+	keypairs->crossing = FZ_CROSSING_NONE;
 	keypairs->closed = false;
 	spin_lock_init(&keypairs->lock);
 	keypairs->ifname = ifname;
@@ -153,20 +154,74 @@ exhausted:
 	return false;
 }
 
-/* Puts @keypair, whose reference the place takes over, in the place; drops what was there. */
-static void settle(struct fz_keypairs *keypairs, struct fz_keypair __rcu **place,
-		   struct fz_keypair *keypair)
+static struct fz_keypair *at(struct fz_keypairs *keypairs, struct fz_keypair __rcu *place)
 {
-	struct fz_keypair *old;
-
-	old = rcu_replace_pointer(*place, keypair, lockdep_is_held(&keypairs->lock));
-	fz_keypair_put(old);
+	return rcu_dereference_protected(place, lockdep_is_held(&keypairs->lock));
 }
 
-/* Takes what is in the place out of it, with its reference. */
-static struct fz_keypair *vacate(struct fz_keypairs *keypairs, struct fz_keypair __rcu **place)
+/* Each session keeps its reference wherever it goes; the caller drops those that go nowhere. */
+static void arrange(struct fz_keypairs *keypairs, struct fz_keypair *current_keypair,
+		    struct fz_keypair *previous, struct fz_keypair *next)
 {
-	return rcu_replace_pointer(*place, NULL, lockdep_is_held(&keypairs->lock));
+	lockdep_assert_held(&keypairs->lock);
+	rcu_assign_pointer(keypairs->current_keypair, current_keypair);
+	rcu_assign_pointer(keypairs->previous_keypair, previous);
+	rcu_assign_pointer(keypairs->next_keypair, next);
+}
+
+/*
+ * Whether @theirs began while our initiation was under way, which led to @ours just now. If it did
+ * not, it is older than FZ_REKEY_TIMEOUT: so long we do not initiate after an answer, unless the
+ * sessions of before were told to expire. An initiation that comes after @ours began, as from an
+ * end that has lost its keys, does not count as crossing: its session is taken like any other.
+ */
+static enum fz_crossing compare(const struct fz_keypair *theirs, const struct fz_keypair *ours)
+{
+	if (!theirs || theirs->initiator || !READ_ONCE(theirs->sending_valid) ||
+	    fz_clock_expired(theirs->birth_ns, FZ_REKEY_TIMEOUT))
+		return FZ_CROSSING_NONE;
+	return le32_to_cpu(theirs->remote_index) > le32_to_cpu(ours->entry.index) ?
+		       FZ_CROSSING_THEIRS : FZ_CROSSING_OURS;
+}
+
+/* The responder has the keys, as it answered. */
+static void add_ours(struct fz_keypairs *keypairs, struct fz_keypair *ours)
+{
+	struct fz_keypair *current_keypair = at(keypairs, keypairs->current_keypair);
+	struct fz_keypair *previous = at(keypairs, keypairs->previous_keypair);
+	struct fz_keypair *next = at(keypairs, keypairs->next_keypair);
+	bool unconfirmed = next && keypairs->crossing == FZ_CROSSING_NONE;
+	/*
+	 * What the other end sends in. A next session that was never confirmed may be in use there:
+	 * it comes before the current one.
+	 */
+	struct fz_keypair *theirs = unconfirmed ? next : current_keypair;
+
+	keypairs->crossing = compare(theirs, ours);
+	if (keypairs->crossing == FZ_CROSSING_NONE) {
+		arrange(keypairs, ours, theirs, NULL);
+		fz_keypair_put(unconfirmed ? current_keypair : next);
+		fz_keypair_put(previous);
+	} else if (unconfirmed) {
+		/* Until something comes in it, what is under way is of the current one. */
+		arrange(keypairs, ours, current_keypair, theirs);
+		fz_keypair_put(previous);
+	} else {
+		arrange(keypairs, ours, previous, theirs);
+		fz_keypair_put(next);
+	}
+}
+
+/* One unconfirmed session beside the current one is enough. */
+static void add_theirs(struct fz_keypairs *keypairs, struct fz_keypair *theirs)
+{
+	struct fz_keypair *previous = at(keypairs, keypairs->previous_keypair);
+	struct fz_keypair *next = at(keypairs, keypairs->next_keypair);
+
+	keypairs->crossing = FZ_CROSSING_NONE;
+	arrange(keypairs, at(keypairs, keypairs->current_keypair), NULL, theirs);
+	fz_keypair_put(previous);
+	fz_keypair_put(next);
 }
 
 /**
@@ -183,34 +238,40 @@ static struct fz_keypair *vacate(struct fz_keypairs *keypairs, struct fz_keypair
  */
 bool fz_keypairs_add(struct fz_keypairs *keypairs, struct fz_keypair *keypair)
 {
-	struct fz_keypair *next, *current_keypair;
 	bool closed;
 
 	spin_lock_bh(&keypairs->lock);
 	closed = keypairs->closed;
-	if (closed) {
+	if (closed)
 		fz_keypair_put(keypair);
-	} else if (keypair->initiator) {
-		/*
-		 * A next session that was never confirmed may be in use by the other end, who would
-		 * then be sending in it: keep it for receiving, in preference to the current one.
-		 */
-		next = vacate(keypairs, &keypairs->next_keypair);
-		current_keypair = vacate(keypairs, &keypairs->current_keypair);
-		if (next) {
-			settle(keypairs, &keypairs->previous_keypair, next);
-			fz_keypair_put(current_keypair);
-		} else {
-			settle(keypairs, &keypairs->previous_keypair, current_keypair);
-		}
-		settle(keypairs, &keypairs->current_keypair, keypair);
-	} else {
-		/* One unconfirmed session beside the current one is enough. */
-		settle(keypairs, &keypairs->next_keypair, keypair);
-		settle(keypairs, &keypairs->previous_keypair, NULL);
-	}
+	else if (keypair->initiator)
+		add_ours(keypairs, keypair);
+	else
+		add_theirs(keypairs, keypair);
 	spin_unlock_bh(&keypairs->lock);
 	return !closed;
+}
+
+/* Something came in the next session. Returns whether the current one changed. */
+static bool confirm_next(struct fz_keypairs *keypairs)
+{
+	struct fz_keypair *current_keypair = at(keypairs, keypairs->current_keypair);
+	struct fz_keypair *previous = at(keypairs, keypairs->previous_keypair);
+	struct fz_keypair *next = at(keypairs, keypairs->next_keypair);
+
+	switch (keypairs->crossing) {
+	case FZ_CROSSING_NONE:
+		arrange(keypairs, next, current_keypair, NULL);
+		fz_keypair_put(previous);
+		return true;
+	case FZ_CROSSING_OURS:
+		/* Sent before the other end heard of ours. */
+		return false;
+	case FZ_CROSSING_THEIRS:
+		arrange(keypairs, next, previous, current_keypair);
+		return true;
+	}
+	return false;
 }
 
 /**
@@ -218,30 +279,24 @@ bool fz_keypairs_add(struct fz_keypairs *keypairs, struct fz_keypair *keypair)
  * @keypairs: of the peer
  * @received: the session; the caller has a reference
  *
- * If it is the next one, the other end has proved that it has the keys: it becomes the current one.
+ * If it is the next one, the other end has proved that it has the keys: it becomes the current one,
+ * unless it is the one to be given up of two whose initiations crossed.
  *
  * Context: softirq or process context.
  * Return: true when the current session changed: what waits for a session can be sent now.
  */
 bool fz_keypairs_confirm(struct fz_keypairs *keypairs, struct fz_keypair *received)
 {
-	struct fz_keypair *old;
-	bool confirmed;
+	bool changed;
 
 	/* Nearly every packet ends here. The pointer is compared, never followed. */
 	if (likely(received != rcu_access_pointer(keypairs->next_keypair)))
 		return false;
 
 	spin_lock_bh(&keypairs->lock);
-	confirmed = received == rcu_access_pointer(keypairs->next_keypair);
-	if (confirmed) {
-		old = vacate(keypairs, &keypairs->current_keypair);
-		settle(keypairs, &keypairs->previous_keypair, old);
-		settle(keypairs, &keypairs->current_keypair,
-		       vacate(keypairs, &keypairs->next_keypair));
-	}
+	changed = received == rcu_access_pointer(keypairs->next_keypair) && confirm_next(keypairs);
 	spin_unlock_bh(&keypairs->lock);
-	return confirmed;
+	return changed;
 }
 
 /**
@@ -254,11 +309,18 @@ bool fz_keypairs_confirm(struct fz_keypairs *keypairs, struct fz_keypair *receiv
  */
 void fz_keypairs_clear(struct fz_keypairs *keypairs)
 {
+	struct fz_keypair *current_keypair, *previous, *next;
+
 	spin_lock_bh(&keypairs->lock);
-	settle(keypairs, &keypairs->current_keypair, NULL);
-	settle(keypairs, &keypairs->previous_keypair, NULL);
-	settle(keypairs, &keypairs->next_keypair, NULL);
+	current_keypair = at(keypairs, keypairs->current_keypair);
+	previous = at(keypairs, keypairs->previous_keypair);
+	next = at(keypairs, keypairs->next_keypair);
+	keypairs->crossing = FZ_CROSSING_NONE;
+	arrange(keypairs, NULL, NULL, NULL);
 	spin_unlock_bh(&keypairs->lock);
+	fz_keypair_put(current_keypair);
+	fz_keypair_put(previous);
+	fz_keypair_put(next);
 }
 
 /**
@@ -275,11 +337,8 @@ void fz_keypairs_close(struct fz_keypairs *keypairs)
 	fz_keypairs_clear(keypairs);
 }
 
-static void stop_sending(struct fz_keypairs *keypairs, struct fz_keypair __rcu **place)
+static void stop_sending(struct fz_keypair *keypair)
 {
-	struct fz_keypair *keypair;
-
-	keypair = rcu_dereference_protected(*place, lockdep_is_held(&keypairs->lock));
 	if (keypair)
 		WRITE_ONCE(keypair->sending_valid, false);
 }
@@ -296,7 +355,7 @@ static void stop_sending(struct fz_keypairs *keypairs, struct fz_keypair __rcu *
 void fz_keypairs_expire(struct fz_keypairs *keypairs)
 {
 	spin_lock_bh(&keypairs->lock);
-	stop_sending(keypairs, &keypairs->current_keypair);
-	stop_sending(keypairs, &keypairs->next_keypair);
+	stop_sending(at(keypairs, keypairs->current_keypair));
+	stop_sending(at(keypairs, keypairs->next_keypair));
 	spin_unlock_bh(&keypairs->lock);
 }

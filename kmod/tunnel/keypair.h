@@ -59,11 +59,33 @@ struct fz_keypair {
 };
 
 /**
+ * enum fz_crossing - which of two sessions to use when both ends initiated at the same moment
+ * @FZ_CROSSING_NONE: there are no two such sessions
+ * @FZ_CROSSING_OURS: the one that we initiated: we stay with it
+ * @FZ_CROSSING_THEIRS: the other end's, which stays with it: we follow to where we hear it
+ *
+ * Each end gets the session that it began and the one that the other began (see &struct
+ * fz_handshake). If each kept to its own, both would renew theirs by age, at the same moment again,
+ * and lose packets of a session more than there are places for. So the session with the greater
+ * index of its initiator, a number that both know and nobody chose, is the one to use.
+ *
+ * A WireGuard that keeps one handshake at a time has one of the sessions only, or, if it read our
+ * initiation late, has both and goes over to the one that it read last. Following what is heard
+ * leads to the same session as it in either case, and whatever is lost or overtaken on the way.
+ */
+enum fz_crossing {
+	FZ_CROSSING_NONE,
+	FZ_CROSSING_OURS,
+	FZ_CROSSING_THEIRS,
+};
+
+/**
  * struct fz_keypairs - the sessions of one peer
  * @current_keypair: what we send with
  * @previous_keypair: what came before; packets of it may still be under way
  * @next_keypair: we answered an initiation and wait for the first packet of the session (key
- *	confirmation)
+ *	confirmation); or the other of two sessions whose initiations crossed
+ * @crossing: how @current_keypair and @next_keypair relate. Under @lock
  * @closed: the peer is being removed; no session is taken any more. Under @lock
  * @lock: for changing the three pointers, each of which owns a reference. They are read under RCU
  * @ifname: name of the device, for the log; valid as long as the peer
@@ -73,6 +95,7 @@ struct fz_keypairs {
 	struct fz_keypair __rcu *current_keypair;
 	struct fz_keypair __rcu *previous_keypair;
 	struct fz_keypair __rcu *next_keypair;
+	enum fz_crossing crossing;
 	bool closed;
 	spinlock_t lock;
 	const char *ifname;

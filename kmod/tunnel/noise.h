@@ -73,7 +73,7 @@ struct fz_exchange {
  * The exchanges are apart because two ends behind firewalls begin at the same moment, on purpose:
  * with one for both, each end would forget its own initiation when it answers the other's, refuse
  * the answer to it, and try again five seconds later. So each end gets two sessions, and what
- * either sends in the one that it began can be read.
+ * either sends in the one that it began can be read; &enum fz_crossing says which one stays.
  */
 struct fz_handshake {
 	struct rw_semaphore lock;
