@@ -206,9 +206,8 @@ static int commit_created(struct fz_handshake *handshake, struct fz_exchange *ex
  *
  * Context: may sleep.
  * Return: 0; -ENOKEY when the device has no private key, -EKEYREJECTED when the peer's public key
- * is
- *	of low order, -ESHUTDOWN when the peer is being removed, -ENOMEM and the like when there is
- *	no room for an index.
+ *	is of low order, -ESHUTDOWN when the peer is being removed, -ENOMEM and the like when there
+ *	is no room for an index.
  */
 int fz_handshake_create_initiation(struct fz_message_initiation *msg,
 				   struct fz_handshake *handshake)
@@ -297,9 +296,8 @@ static bool commit_initiation(const struct fz_message_initiation *msg,
  *
  * Context: may sleep.
  * Return: the peer, with a reference for the caller (fz_peer_put()), which can be answered now;
- * NULL
- *	when the message is refused: it is not authentic, is nobody's we know, was seen before, or
- *	comes sooner after the one before than FZ_INITIATIONS_PER_SECOND allows.
+ *	NULL when the message is refused: it is not authentic, is nobody's we know, was seen before,
+ *	or comes sooner after the one before than FZ_INITIATIONS_PER_SECOND allows.
  */
 struct fz_peer *fz_handshake_consume_initiation(const struct fz_message_initiation *msg,
 						struct fz_identity *identity,

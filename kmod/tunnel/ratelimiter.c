@@ -172,8 +172,7 @@ static struct bucket *add(struct fz_ratelimiter *limiter, struct hlist_head *cha
  *
  * Context: process context or softirq.
  * Return: true when it may. False when it came too often, or when it cannot be counted: no memory,
- * too
- *	many sources at once, or an address of another family.
+ *	too many sources at once, or an address of another family.
  */
 bool fz_ratelimiter_take(struct fz_ratelimiter *limiter, const struct net *net,
 			 const struct sockaddr *source, u64 now_ns)
