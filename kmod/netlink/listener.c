@@ -12,7 +12,7 @@
 #include "netlink/parse.h"
 #include "tunnel/device.h"
 
-/* Protects the list and who listens. Taken before a device's device_update_lock. */
+/* Protects the list and who listens. Taken before a device's &struct fz_authz.lock. */
 static DEFINE_MUTEX(fz_events_lock);
 static LIST_HEAD(fz_events_devices);
 
@@ -71,7 +71,7 @@ void fz_events_init(struct fz_events *events)
  * fz_events_destroy() - a device has told everything
  * @events: the device's; nothing calls fz_event_*() for it any more
  *
- * Context: may sleep; takes fz_events_lock, so the caller must not hold device_update_lock.
+ * Context: may sleep; takes fz_events_lock.
  */
 void fz_events_destroy(struct fz_events *events)
 {
