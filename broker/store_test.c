@@ -694,6 +694,22 @@ static void test_reports_once(void **state)
 	store_close(store);
 }
 
+/* What version 1 wrote goes on, without what nobody needs any more. */
+static void test_migration(void **state)
+{
+	struct store *store;
+
+	(void)state;
+	raw_sql(schema_sqlite[0]);
+	raw_sql("PRAGMA application_id = 1719296626; PRAGMA user_version = 1;"
+		"INSERT INTO audit (at_ms, actor, action) VALUES (1, 'broker', 'broker.start')");
+	store = opened();
+	store_close(store);
+	assert_int_equal(raw_number("PRAGMA user_version"), SCHEMA_SQLITE_VERSION);
+	assert_int_equal(raw_number("SELECT count(*) FROM sqlite_schema WHERE name = 'states'"), 0);
+	assert_int_equal(raw_number("SELECT count(*) FROM audit WHERE action = 'broker.start'"), 1);
+}
+
 /* No log grows without end: the oldest lines go, of the audit log too, and no others. */
 static void test_log_rows(void **state)
 {
@@ -924,6 +940,7 @@ int main(void)
 		WITH_DIR(test_addresses),
 		WITH_DIR(test_leases),
 		WITH_DIR(test_reports_once),
+		WITH_DIR(test_migration),
 		WITH_DIR(test_log_rows),
 		WITH_DIR(test_audit_append_only),
 		WITH_DIR(test_transaction),
