@@ -40,7 +40,7 @@ static int default_mode_set(const char *value, const struct kernel_param *kp)
 	int mode = sysfs_match_string(mode_names, value);
 
 	if (mode < 0) {
-		pr_err("fz: default_mode is open, observe or enforce, not \"%s\"\n", value);
+		pr_err("default_mode is open, observe or enforce, not \"%s\"\n", value);
 		return -EINVAL;
 	}
 	WRITE_ONCE(default_mode, mode);
