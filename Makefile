@@ -56,7 +56,7 @@ endif
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all tools module module_install install uninstall test-unit run-tests check demo clean help
+.PHONY: all tools module module_install install uninstall test-unit run-tests check check-netns demo clean help
 
 all: tools
 
@@ -178,6 +178,9 @@ run-tests: $(test-bins)
 check:
 	selftests/check
 
+check-netns:
+	selftests/netns/run
+
 demo:
 	selftests/demo
 
@@ -194,6 +197,7 @@ help:
 	@echo 'make test-unit       the user-space unit tests, with sanitizers'
 	@echo 'make fuzz            fuzz targets of what parses bytes of strangers, by clang, into build/fuzz/bin'
 	@echo 'make check           all tests, in kernels booted for the purpose'
+	@echo 'make check-netns     the test that comes with WireGuard in the kernel, netns.sh, on fz'
 	@echo 'make demo            the whole story on real packets'
 	@echo 'make clean           removes what was built'
 	@echo 'WERROR=1 makes warnings errors; SANITIZE=1 builds sanitized programs into build/san'
