@@ -43,18 +43,11 @@ static struct fz_keypairs *keypairs(struct side *side)
 	return &side->peer->keypairs;
 }
 
-static void precompute(struct side *side)
-{
-	down_read(&side->identity.lock);
-	fz_handshake_precompute(handshake(side));
-	up_read(&side->identity.lock);
-}
-
 static void set_identity(struct side *side, const u8 private_key[FZ_KEY_LEN])
 {
 	down_write(&side->identity.lock);
 	fz_identity_set(&side->identity, private_key);
-	fz_handshake_precompute(handshake(side));
+	fz_handshake_forget_secret(handshake(side));
 	up_write(&side->identity.lock);
 }
 
@@ -537,16 +530,42 @@ static void noise_refuses_low_order_peers(struct kunit *test)
 
 		KUNIT_ASSERT_NOT_NULL(test, weak);
 		set_up(test, weak, vector_initiator_private, low_order[i]);
-		KUNIT_EXPECT_TRUE(test, is_wiped(handshake(weak)->static_static, FZ_KEY_LEN));
 		KUNIT_EXPECT_EQ_MSG(test, fz_handshake_create_initiation(&initiation,
 									 handshake(weak)),
 				    -EKEYREJECTED, "point %zu", i);
+		KUNIT_EXPECT_TRUE(test, is_wiped(handshake(weak)->static_static, FZ_KEY_LEN));
 		KUNIT_EXPECT_EQ(test, handshake(weak)->ours.state, FZ_HANDSHAKE_NONE);
 		KUNIT_EXPECT_FALSE(test, handshake(weak)->ours.entry.listed);
 		tear_down(test, weak);
 	}
-	precompute(side);
+	KUNIT_EXPECT_EQ(test, fz_handshake_create_initiation(&initiation, handshake(side)), 0);
 	KUNIT_EXPECT_FALSE(test, is_wiped(handshake(side)->static_static, FZ_KEY_LEN));
+}
+
+/* The secret of the static keys is there from the first handshake on, and goes with our key. */
+static void noise_secret_of_static_keys(struct kunit *test)
+{
+	struct scene *scene = test->priv;
+	struct side *side = &scene->responder;
+	u8 known[FZ_KEY_LEN];
+
+	KUNIT_EXPECT_FALSE(test, handshake(side)->static_known);
+	KUNIT_EXPECT_TRUE(test, is_wiped(handshake(side)->static_static, FZ_KEY_LEN));
+	KUNIT_EXPECT_TRUE(test, consume_initiation(side, (const void *)vector_initiation));
+	KUNIT_EXPECT_TRUE(test, handshake(side)->static_known);
+	memcpy(known, handshake(side)->static_static, FZ_KEY_LEN);
+	KUNIT_EXPECT_FALSE(test, is_wiped(known, FZ_KEY_LEN));
+
+	set_identity(side, vector_initiator_private);
+	KUNIT_EXPECT_FALSE(test, handshake(side)->static_known);
+	KUNIT_EXPECT_TRUE(test, is_wiped(handshake(side)->static_static, FZ_KEY_LEN));
+	KUNIT_EXPECT_FALSE(test, consume_initiation(side, (const void *)vector_initiation));
+
+	set_identity(side, vector_responder_private);
+	fz_handshake_close(handshake(side));
+	KUNIT_EXPECT_FALSE(test, consume_initiation(side, (const void *)vector_initiation));
+	KUNIT_EXPECT_TRUE(test, is_wiped(handshake(side)->static_static, FZ_KEY_LEN));
+	memzero_explicit(known, sizeof(known));
 }
 
 /* Right in everything, but that whoever made it chose what the ephemeral's secrets would be. */
@@ -618,7 +637,6 @@ static void noise_stops_when_closed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fz_handshake_create_initiation(&initiation, handshake(side)),
 			-ESHUTDOWN);
 	KUNIT_EXPECT_EQ(test, begin_session(side), -ESHUTDOWN);
-	precompute(side);
 	let_time_pass(side);
 	KUNIT_EXPECT_FALSE(test, consume_initiation(side, (const void *)vector_initiation));
 }
@@ -655,6 +673,7 @@ static struct kunit_case noise_cases[] = {
 	KUNIT_CASE(noise_refuses_strangers),
 	KUNIT_CASE(noise_needs_an_identity),
 	KUNIT_CASE(noise_refuses_low_order_peers),
+	KUNIT_CASE(noise_secret_of_static_keys),
 	KUNIT_CASE(noise_refuses_low_order_ephemerals),
 	KUNIT_CASE(noise_stops_when_closed),
 	KUNIT_CASE(noise_writes_tai64n),

@@ -506,7 +506,7 @@ void fz_device_set_private_key(struct fz_device *fz, const u8 private_key[FZ_KEY
 
 	down_write(&fz->identity.lock);
 	list_for_each_entry(peer, &fz->peer_list, peer_list) {
-		fz_handshake_precompute(&peer->handshake);
+		fz_handshake_forget_secret(&peer->handshake);
 		fz_peer_expire_sessions(peer);
 	}
 	fz_cookie_checker_set_key(&fz->cookie_checker,

@@ -32,8 +32,6 @@ static const u8 zeros[FZ_KEY_LEN];
  * @public_key: the peer's
  * @psk: preshared key, NULL or zeros when there is none
  *
- * fz_handshake_precompute() has to follow before the first handshake.
- *
  * Context: any, not shared yet.
  */
 void fz_handshake_init(struct fz_handshake *handshake, struct fz_peer *peer,
@@ -56,24 +54,41 @@ void fz_handshake_init(struct fz_handshake *handshake, struct fz_peer *peer,
 }
 
 /**
- * fz_handshake_precompute() - work out the secret of the two static keys
- * @handshake: of a peer that is new, or whose device has a new key
+ * fz_handshake_forget_secret() - let go of the secret of the two static keys
+ * @handshake: of a peer whose device has a new key
  *
- * Without it (no private key, or a public key of low order) every handshake is refused.
- *
- * Context: may sleep; &struct fz_identity.lock held, for writing if the key has changed.
+ * Context: may sleep; &struct fz_identity.lock held for writing.
  */
-void fz_handshake_precompute(struct fz_handshake *handshake)
+void fz_handshake_forget_secret(struct fz_handshake *handshake)
 {
-	struct fz_identity *identity = handshake->identity;
-
-	lockdep_assert_held(&identity->lock);
+	lockdep_assert_held_write(&handshake->identity->lock);
 
 	down_write(&handshake->lock);
-	if (!identity->present || !curve25519(handshake->static_static, identity->private_key,
-					      handshake->remote.public_key))
-		memzero_explicit(handshake->static_static, FZ_KEY_LEN);
+	memzero_explicit(handshake->static_static, FZ_KEY_LEN);
+	handshake->static_known = false;
 	up_write(&handshake->lock);
+}
+
+/*
+ * The secret of the two static keys is worked out when it is first needed: a device may have a
+ * hundred thousand peers, and a tenth of a millisecond for each is too long to wait for a key or
+ * a configuration. Nobody gains work for us by it: whoever gets here has made us do as much before.
+ * Both locks are held, the handshake's for writing. False when there is no secret: the peer's key
+ * is of low order, and every handshake is refused.
+ */
+static bool static_secret(struct fz_handshake *handshake)
+{
+	const struct fz_identity *identity = handshake->identity;
+
+	lockdep_assert_held(&identity->lock);
+	lockdep_assert_held_write(&handshake->lock);
+	if (!handshake->static_known) {
+		if (!curve25519(handshake->static_static, identity->private_key,
+				handshake->remote.public_key))
+			memzero_explicit(handshake->static_static, FZ_KEY_LEN);
+		handshake->static_known = true;
+	}
+	return crypto_memneq(handshake->static_static, zeros, FZ_KEY_LEN);
 }
 
 /**
@@ -158,7 +173,7 @@ static int write_initiation(struct fz_message_initiation *msg, struct fz_handsha
 		return -ESHUTDOWN;
 	if (!identity->present)
 		return -ENOKEY;
-	if (!crypto_memneq(handshake->static_static, zeros, FZ_KEY_LEN) || !make_ephemeral(s))
+	if (!static_secret(handshake) || !make_ephemeral(s))
 		return -EKEYREJECTED;
 
 	msg->header.type = cpu_to_le32(FZ_MESSAGE_INITIATION);
@@ -251,14 +266,17 @@ static bool read_initiation_static(const struct fz_message_initiation *msg,
 static bool read_initiation_timestamp(const struct fz_message_initiation *msg,
 				      struct fz_handshake *handshake, struct scratch *s)
 {
+	bool known;
+
 	/* It only changes with the identity, whose lock is held: no need to look again later. */
-	down_read(&handshake->lock);
+	down_write(&handshake->lock);
+	known = !handshake->closed && static_secret(handshake);
 	memcpy(s->static_static, handshake->static_static, FZ_KEY_LEN);
-	up_read(&handshake->lock);
+	up_write(&handshake->lock);
+	if (!known)
+		return false;
 
 	/* ss */
-	if (!crypto_memneq(s->static_static, zeros, FZ_KEY_LEN))
-		return false;
 	fz_transcript_mix(&s->transcript, s->key, s->static_static);
 	return fz_transcript_open(&s->transcript, s->timestamp, msg->sealed_timestamp,
 				  sizeof(msg->sealed_timestamp), s->key);

@@ -60,6 +60,7 @@ struct fz_exchange {
  * @closed: the peer is being removed; nothing is made or accepted any more
  * @ours: the exchange that we began
  * @theirs: the exchange that the peer began
+ * @static_known: @static_static was worked out under the device's key of now
  * @static_static: the shared secret of both static keys; zeros when there is none, as with a
  *	low-order key
  * @psk: preshared key; zeros when there is none
@@ -80,6 +81,7 @@ struct fz_handshake {
 	bool closed;
 	struct fz_exchange ours;
 	struct fz_exchange theirs;
+	bool static_known;
 	u8 static_static[FZ_KEY_LEN];
 	u8 psk[FZ_KEY_LEN];
 	u8 latest_timestamp[FZ_TIMESTAMP_LEN];
@@ -92,7 +94,7 @@ struct fz_handshake {
 void fz_handshake_init(struct fz_handshake *handshake, struct fz_peer *peer,
 		       struct fz_identity *identity, struct fz_indextable *indices,
 		       const u8 public_key[FZ_KEY_LEN], const u8 psk[FZ_KEY_LEN]);
-void fz_handshake_precompute(struct fz_handshake *handshake);
+void fz_handshake_forget_secret(struct fz_handshake *handshake);
 void fz_handshake_set_psk(struct fz_handshake *handshake, const u8 psk[FZ_KEY_LEN]);
 void fz_handshake_clear(struct fz_handshake *handshake);
 void fz_handshake_close(struct fz_handshake *handshake);

@@ -110,9 +110,6 @@ struct fz_peer *fz_peer_create(struct fz_device *fz, const u8 public_key[FZ_KEY_
 	if (dst_cache_init(&peer->endpoint_cache, GFP_KERNEL))
 		goto err_cache;
 	peer_setup(peer, fz, public_key, preshared_key);
-	down_read(&fz->identity.lock);
-	fz_handshake_precompute(&peer->handshake);
-	up_read(&fz->identity.lock);
 
 	/* Peers may be many: none of them is worth an entry in the table for busy polling. */
 	set_bit(NAPI_STATE_NO_BUSY_POLL, &peer->napi.state);
