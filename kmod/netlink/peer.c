@@ -187,6 +187,33 @@ static int parse_peer(const struct nlattr *nest, struct peer_set *set,
 	return parse_peer_lists(nest, set, extack);
 }
 
+/*
+ * An array ends where its next element would be malformed: walking it says nothing about what
+ * follows, and half of a list is not what was asked for.
+ */
+static int check_array_end(const struct nlattr *array, int rem, struct netlink_ext_ack *extack)
+{
+	if (rem <= 0)
+		return 0;
+	NL_SET_ERR_MSG_ATTR(extack, array, "an element of the list has a length that cannot be");
+	return -EINVAL;
+}
+
+static int check_allowedips(const struct nlattr *ips, struct netlink_ext_ack *extack)
+{
+	struct allowedip_set allowedip;
+	const struct nlattr *ip;
+	int rem;
+	int ret;
+
+	nla_for_each_nested(ip, ips, rem) {
+		ret = parse_allowedip(ip, &allowedip, extack);
+		if (ret)
+			return ret;
+	}
+	return check_array_end(ips, rem, extack);
+}
+
 /**
  * fz_nl_peers_check() - check the peers of a message, changing nothing
  * @peers: FZ_DEVICE_A_PEERS
@@ -198,11 +225,8 @@ static int parse_peer(const struct nlattr *nest, struct peer_set *set,
 int fz_nl_peers_check(const struct nlattr *peers, unsigned int *count,
 		      struct netlink_ext_ack *extack)
 {
-	struct allowedip_set allowedip;
-	const struct nlattr *ip;
 	const struct nlattr *nest;
 	struct peer_set set;
-	int rem_ip;
 	int rem;
 	int ret;
 
@@ -212,15 +236,13 @@ int fz_nl_peers_check(const struct nlattr *peers, unsigned int *count,
 		if (ret)
 			return ret;
 		++*count;
-		if (!set.tb[FZ_PEER_A_ALLOWEDIPS])
-			continue;
-		nla_for_each_nested(ip, set.tb[FZ_PEER_A_ALLOWEDIPS], rem_ip) {
-			ret = parse_allowedip(ip, &allowedip, extack);
+		if (set.tb[FZ_PEER_A_ALLOWEDIPS]) {
+			ret = check_allowedips(set.tb[FZ_PEER_A_ALLOWEDIPS], extack);
 			if (ret)
 				return ret;
 		}
 	}
-	return 0;
+	return check_array_end(peers, rem, extack);
 }
 
 /**
