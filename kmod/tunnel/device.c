@@ -473,27 +473,11 @@ void fz_device_uninit(void)
 	rcu_barrier();
 }
 
-/**
- * fz_device_set_private_key() - give the device another identity
- * @fz: the device
- * @private_key: clamped by this function; all zeros takes the identity away
- *
- * A peer that has the new public key is removed: a device cannot be its own peer. The sessions of
- * all others are expired, since they were agreed on under the old key.
- *
- * Context: may sleep. device_update_lock held.
- */
-void fz_device_set_private_key(struct fz_device *fz, const u8 private_key[FZ_KEY_LEN])
+/* A device cannot be its own peer. */
+static void remove_self(struct fz_device *fz, const u8 public_key[FZ_KEY_LEN])
 {
 	struct fz_peertable_entry *self;
-	u8 public_key[FZ_KEY_LEN];
 	struct fz_peer *peer;
-
-	lockdep_assert_held(&fz->device_update_lock);
-	down_write(&fz->identity.lock);
-	fz_identity_set(&fz->identity, private_key);
-	memcpy(public_key, fz->identity.public_key, FZ_KEY_LEN);
-	up_write(&fz->identity.lock);
 
 	rcu_read_lock();
 	self = fz_peertable_find(&fz->peertable, public_key);
@@ -503,14 +487,42 @@ void fz_device_set_private_key(struct fz_device *fz, const u8 private_key[FZ_KEY
 		fz_peer_remove(peer);
 		fz_peer_put(peer);
 	}
+}
 
+/**
+ * fz_device_set_private_key() - give the device another identity
+ * @fz: the device
+ * @private_key: clamped by this function; all zeros takes the identity away
+ *
+ * A peer that has the new public key is removed. The sessions of all others are expired, since they
+ * were agreed on under the old key; with the key that there is already, nothing happens.
+ *
+ * Context: may sleep. device_update_lock held.
+ */
+void fz_device_set_private_key(struct fz_device *fz, const u8 private_key[FZ_KEY_LEN])
+{
+	u8 public_key[FZ_KEY_LEN];
+	struct fz_peer *peer;
+	bool same;
+
+	lockdep_assert_held(&fz->device_update_lock);
+	down_read(&fz->identity.lock);
+	same = fz_identity_is(&fz->identity, private_key);
+	up_read(&fz->identity.lock);
+	if (same)
+		return;
+	if (fz_identity_public(public_key, private_key))
+		remove_self(fz, public_key);
+
+	/* At once: nobody is to mix the new key with secrets of the old one. */
 	down_write(&fz->identity.lock);
+	fz_identity_set(&fz->identity, private_key);
 	list_for_each_entry(peer, &fz->peer_list, peer_list) {
 		fz_handshake_forget_secret(&peer->handshake);
 		fz_peer_expire_sessions(peer);
 	}
 	fz_cookie_checker_set_key(&fz->cookie_checker,
-				  fz->identity.present ? public_key : NULL);
+				  fz->identity.present ? fz->identity.public_key : NULL);
 	up_write(&fz->identity.lock);
 
 	if (!netif_running(fz->dev))

@@ -23,6 +23,8 @@ struct fz_identity {
 };
 
 void fz_identity_init(struct fz_identity *identity);
+bool fz_identity_is(const struct fz_identity *identity, const u8 private_key[FZ_KEY_LEN]);
+bool fz_identity_public(u8 public_key[FZ_KEY_LEN], const u8 private_key[FZ_KEY_LEN]);
 void fz_identity_set(struct fz_identity *identity, const u8 private_key[FZ_KEY_LEN]);
 
 #endif /* _FZ_TUNNEL_IDENTITY_H */
