@@ -80,8 +80,10 @@ static void segment(struct fz_device *fz, struct sk_buff *skb, struct sk_buff_he
 }
 
 /*
- * Stages packets for a session, the oldest making room if there are too many. Many producers:
- * any CPU that sends. Whoever sends next takes all.
+ * Stages packets for a session, the oldest making room if there are too many: before the new ones
+ * join, so that a super-packet with more segments than may wait does not lose its own first ones,
+ * when all of it is about to be sent. Many producers: any CPU that sends. Whoever sends next takes
+ * all.
  */
 static void stage(struct fz_peer *peer, struct sk_buff_head *packets)
 {
@@ -89,10 +91,9 @@ static void stage(struct fz_peer *peer, struct sk_buff_head *packets)
 
 	__skb_queue_head_init(&excess);
 	spin_lock_bh(&peer->staged.lock);
-	skb_queue_splice_tail_init(packets, &peer->staged);
-	/* One super-packet may exceed the limit; without a session it is cut down as well. */
 	while (skb_queue_len(&peer->staged) > FZ_MAX_STAGED_PACKETS)
 		__skb_queue_tail(&excess, __skb_dequeue(&peer->staged));
+	skb_queue_splice_tail_init(packets, &peer->staged);
 	spin_unlock_bh(&peer->staged.lock);
 	DEV_STATS_ADD(peer->device->dev, tx_dropped, skb_queue_len(&excess));
 	__skb_queue_purge(&excess);
