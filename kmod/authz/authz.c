@@ -96,7 +96,7 @@ int fz_authz_init(struct fz_authz *az, struct net_device *dev, const struct fz_a
 	az->mode[FZ_DIR_OUT].mode = mode;
 	az->observes = mode == FZ_MODE_OBSERVE;
 	az->timeouts = default_timeouts;
-	az->max_flows = FZ_FLOWS_MAX_DEFAULT;
+	az->max_flows = dev ? fz_max_flows_default(dev_net(dev)) : FZ_FLOWS_MAX_DEFAULT;
 	az->max_peer_flows = az->max_flows - az->max_flows / 4;
 	mutex_init(&az->lock);
 	spin_lock_init(&az->flow_lock);

@@ -156,21 +156,26 @@ static bool on_device_list(const struct fz_flow *flow)
 	return !flow->answered || flow->refused;
 }
 
-/* Takes @flow out of table and lists; false if somebody else did. */
-static bool unlink_flow(struct fz_authz *az, struct fz_flow *flow)
+/* Takes @flow, that is in the table no more, off the lists. */
+static void unlist_flow(struct fz_authz *az, struct fz_flow *flow)
 {
-	struct fz_authz_peer *ap = flow->key.ap;
-
 	lockdep_assert_held(&az->flow_lock);
-	if (flow->dead)
-		return false;
 	WRITE_ONCE(flow->dead, true);
-	rhashtable_remove_fast(&az->flows, &flow->node, fz_flow_table);
 	list_del(&flow->peer_node);
 	if (on_device_list(flow))
 		list_del(&flow->device_node);
-	ap->n_flows--;
+	flow->key.ap->n_flows--;
 	WRITE_ONCE(az->n_flows, az->n_flows - 1);
+}
+
+/* Takes @flow out of table and lists; false if somebody else did. */
+static bool unlink_flow(struct fz_authz *az, struct fz_flow *flow)
+{
+	lockdep_assert_held(&az->flow_lock);
+	if (flow->dead)
+		return false;
+	rhashtable_remove_fast(&az->flows, &flow->node, fz_flow_table);
+	unlist_flow(az, flow);
 	return true;
 }
 
@@ -302,13 +307,21 @@ void fz_flow_restore(struct fz_authz *az, struct fz_flow *flow)
  * @ap: the peer
  * @end: why
  *
+ * As many as there are now: who begins others all the while does not keep it busy. A peer that is being
+ * removed begins none.
+ *
  * Context: may sleep.
  */
 void fz_flow_end_peer(struct fz_authz *az, struct fz_authz_peer *ap, enum fz_flow_end end)
 {
 	struct fz_flow *flow;
+	unsigned int left;
 
-	do {
+	/* With the lock: whoever begins one after this has seen that the peer is being removed. */
+	spin_lock_bh(&az->flow_lock);
+	left = ap->n_flows;
+	spin_unlock_bh(&az->flow_lock);
+	while (left--) {
 		rcu_read_lock();
 		spin_lock_bh(&az->flow_lock);
 		flow = list_first_entry_or_null(&ap->flows, struct fz_flow, peer_node) ?:
@@ -324,7 +337,9 @@ void fz_flow_end_peer(struct fz_authz *az, struct fz_authz_peer *ap, enum fz_flo
 		}
 		rcu_read_unlock();
 		cond_resched();
-	} while (flow);
+		if (!flow)
+			break;
+	}
 }
 
 static u8 first_state(const struct fz_packet *packet)
@@ -364,10 +379,20 @@ static struct fz_flow *new_flow(struct fz_authz *az, const struct fz_flow_key *k
 	flow->side[1].used = jiffies;
 	if (packet->tcp_flags & TCPHDR_FIN)
 		flow->side[dir].fin = true;
+	flow->reopened = key->proto == IPPROTO_TCP && packet->opens &&
+			 fz_ghosts_find(az, key, !dir);
 	spin_lock(&flow->lock);
 	fz_flow_set_grant(az, flow, grant);
 	spin_unlock(&flow->lock);
 	return flow;
+}
+
+/* What a flow that makes room has to be remembered by. False if it has to stay. */
+static bool may_go(struct fz_authz *az, const struct fz_flow *flow)
+{
+	if (flow->refused)
+		return fz_ghosts_add(az, &flow->key, flow->dir);
+	return !READ_ONCE(flow->reopened) || fz_ghosts_add(az, &flow->key, !flow->dir);
 }
 
 /*
@@ -390,12 +415,49 @@ static bool make_room(struct fz_authz *az, struct fz_authz_peer *ap, struct fz_f
 	} else {
 		return true;
 	}
-	*victim = refused && fz_ghosts_add(az, &refused->key, refused->dir) ? refused : fresh;
+	if (refused && may_go(az, refused))
+		*victim = refused;
+	else if (fresh && may_go(az, fresh))
+		*victim = fresh;
 	return *victim && unlink_flow(az, *victim);
 }
 
-/* Puts @flow into table and lists. Returns it, or the one that was there before, or NULL. */
-static struct fz_flow *link_flow(struct fz_authz *az, struct fz_flow *flow,
+static void list_flow(struct fz_authz *az, struct fz_flow *flow)
+{
+	struct fz_authz_peer *ap = flow->key.ap;
+
+	lockdep_assert_held(&az->flow_lock);
+	list_add_tail(&flow->peer_node, &ap->fresh);
+	list_add_tail(&flow->device_node, &az->fresh);
+	ap->n_flows++;
+	WRITE_ONCE(az->n_flows, az->n_flows + 1);
+}
+
+/* Whether a connection that begins at the other end may take the place of @flow. */
+static bool gives_way(const struct fz_flow *flow)
+{
+	return flow->refused || READ_ONCE(flow->state) == FZ_FLOW_CLOSING;
+}
+
+/*
+ * A connection begins in the place of one of the other direction that was withdrawn, or said to be
+ * closed. Whether its end at the beginner's far side is of that opinion, too, remains to be seen.
+ */
+static struct fz_flow *reopen_flow(struct fz_authz *az, struct fz_flow *flow, struct fz_flow *old)
+{
+	flow->reopened = true;
+	if (rhashtable_replace_fast(&az->flows, &old->node, &flow->node, fz_flow_table))
+		return NULL;
+	unlist_flow(az, old);
+	list_flow(az, flow);
+	return flow;
+}
+
+/*
+ * Puts @flow into table and lists. Returns it, or the one that was there before, or NULL. What had to
+ * go for it is in @victim.
+ */
+static struct fz_flow *link_flow(struct fz_authz *az, struct fz_flow *flow, bool opens,
 				 struct fz_flow **victim)
 {
 	struct fz_authz_peer *ap = flow->key.ap;
@@ -407,6 +469,11 @@ static struct fz_flow *link_flow(struct fz_authz *az, struct fz_flow *flow,
 	if (READ_ONCE(ap->dead))
 		return NULL;
 	old = rhashtable_lookup(&az->flows, &flow->key, fz_flow_table);
+	if (old && opens && old->dir != flow->dir && gives_way(old)) {
+		flow = reopen_flow(az, flow, old);
+		*victim = flow ? old : NULL;
+		return flow;
+	}
 	if (old)
 		return old;
 	if (!make_room(az, ap, victim))
@@ -414,10 +481,7 @@ static struct fz_flow *link_flow(struct fz_authz *az, struct fz_flow *flow,
 	old = rhashtable_lookup_get_insert_fast(&az->flows, &flow->node, fz_flow_table);
 	if (IS_ERR(old))
 		return NULL;
-	list_add_tail(&flow->peer_node, &ap->fresh);
-	list_add_tail(&flow->device_node, &az->fresh);
-	ap->n_flows++;
-	WRITE_ONCE(az->n_flows, az->n_flows + 1);
+	list_flow(az, flow);
 	return flow;
 }
 
@@ -446,15 +510,18 @@ struct fz_flow *fz_flow_create(struct fz_authz *az, const struct fz_flow_key *ke
 			       enum fz_direction dir, const struct fz_packet *packet,
 			       const struct fz_decision *decision, u32 gen, bool held)
 {
+	bool opens = key->proto == IPPROTO_TCP && packet->opens;
 	struct fz_flow *flow, *found, *victim;
 
 	flow = new_flow(az, key, dir, packet, decision, gen, held);
 	if (!flow)
 		return NULL;
 	spin_lock(&az->flow_lock);
-	found = link_flow(az, flow, &victim);
+	found = link_flow(az, flow, opens, &victim);
 	spin_unlock(&az->flow_lock);
-	if (victim) {
+	if (victim && READ_ONCE(victim->state) == FZ_FLOW_CLOSING) {
+		finish_flow(az, victim, FZ_END_CLOSED);
+	} else if (victim) {
 		if (!victim->refused)
 			fz_count_add(az, flows_evicted, 1);
 		finish_flow(az, victim, FZ_END_EVICTED);

@@ -17,11 +17,14 @@
 struct fz_authz;
 struct fz_authz_peer;
 struct fz_grant;
+struct net;
 struct fz_packet;
 
 /* Seconds, a week: as jiffies they fit 32 bits on any machine. */
 #define FZ_TIMEOUT_MAX (7 * 24 * 3600)
 #define FZ_FLOWS_MAX_DEFAULT (1U << 20)
+/* For whoever is root in a container only: the memory is the host's, and no cgroup pays for it. */
+#define FZ_FLOWS_MAX_CONTAINED (1U << 16)
 #define FZ_FLOWS_MAX_LIMIT (1U << 24)
 
 /**
@@ -104,6 +107,9 @@ struct fz_flow_side {
  * @refused: policy ended it, and user space was told; it stays so that what still comes is not taken
  *	for the beginning of another. Changed under az->flow_lock
  * @icmp_code: of the first packet; never changes
+ * @reopened: begun by a SYN where a connection of the other direction was, that was withdrawn or
+ *	closing, and not yet answered by a SYN with ACK: see fz_flow_may_reopen(). Only ever cleared,
+ *	once published
  * @started: boot clock, ns; changed under @lock
  * @peer_node: in ap->fresh, ap->flows or ap->refused; az->flow_lock
  * @device_node: in az->fresh while unanswered, in az->refused while @refused; az->flow_lock
@@ -126,6 +132,7 @@ struct fz_flow {
 	u8 answered;
 	u8 icmp_code;
 	u8 refused;
+	u8 reopened;
 	u64 started;
 	struct list_head peer_node;
 	union {
@@ -203,7 +210,10 @@ struct fz_flow *fz_flow_create(struct fz_authz *az, const struct fz_flow_key *ke
 			       const struct fz_decision *decision, u32 gen, bool held);
 bool fz_flow_check(struct fz_authz *az, struct fz_flow *flow, u64 now, struct fz_decision *why);
 bool fz_flow_is_idle(const struct fz_authz *az, const struct fz_flow *flow, u8 dir);
+void fz_flow_keep_time(struct fz_flow *flow);
 u64 fz_flow_timeout_ms(const struct fz_authz *az, const struct fz_flow *flow);
+bool fz_flow_may_reopen(struct fz_flow *flow, enum fz_direction dir,
+			const struct fz_packet *packet);
 void fz_flow_advance(struct fz_authz *az, struct fz_flow *flow, enum fz_direction dir,
 		     const struct fz_packet *packet);
 void fz_flow_pass(struct fz_flow *flow, enum fz_direction dir, u64 packets, u64 bytes);
@@ -225,6 +235,7 @@ int fz_timeouts_check(const struct fz_timeouts *timeouts, struct netlink_ext_ack
 void fz_timeouts_set(struct fz_authz *az, const struct fz_timeouts *timeouts);
 void fz_timeouts_get(const struct fz_authz *az, struct fz_timeouts *timeouts);
 int fz_max_flows_check(u32 max, struct netlink_ext_ack *extack);
+u32 fz_max_flows_default(const struct net *net);
 void fz_max_flows_set(struct fz_authz *az, u32 max);
 void fz_flow_note_lease(struct fz_authz *az, u64 lease);
 u32 fz_max_flows_get(const struct fz_authz *az);

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Flows towards user space: limits, timeouts, listing, flushing. */
 
+#include <linux/capability.h>
 #include <linux/ktime.h>
 #include <linux/rhashtable.h>
+#include <linux/user_namespace.h>
+#include <net/net_namespace.h>
 
 #include "authz/authz.h"
 #include "authz/ghosts.h"
@@ -86,15 +89,36 @@ void fz_timeouts_get(const struct fz_authz *az, struct fz_timeouts *timeouts)
  * @max: the limit
  * @extack: says why not; may be NULL
  *
- * Context: any.
- * Return: 0 or -ERANGE.
+ * Flows are made by packets, on nobody's account: how much of the host's memory they may take is for
+ * the host's administrator to say.
+ *
+ * Context: process.
+ * Return: 0, -ERANGE, or -EPERM.
  */
 int fz_max_flows_check(u32 max, struct netlink_ext_ack *extack)
 {
-	if (max && max <= FZ_FLOWS_MAX_LIMIT)
-		return 0;
-	NL_SET_ERR_MSG(extack, "max-flows is 1 to 16777216");
-	return -ERANGE;
+	if (!max || max > FZ_FLOWS_MAX_LIMIT) {
+		NL_SET_ERR_MSG(extack, "max-flows is 1 to 16777216");
+		return -ERANGE;
+	}
+	if (max > FZ_FLOWS_MAX_CONTAINED && !capable(CAP_NET_ADMIN)) {
+		NL_SET_ERR_MSG(extack,
+			       "max-flows above 65536 needs CAP_NET_ADMIN outside of any user namespace");
+		return -EPERM;
+	}
+	return 0;
+}
+
+/**
+ * fz_max_flows_default() - the limit of a new device
+ * @net: the network namespace that it is made in
+ *
+ * Context: any.
+ * Return: the limit.
+ */
+u32 fz_max_flows_default(const struct net *net)
+{
+	return net->user_ns == &init_user_ns ? FZ_FLOWS_MAX_DEFAULT : FZ_FLOWS_MAX_CONTAINED;
 }
 
 /**

@@ -15,6 +15,9 @@ static u32 timeout_of(const struct fz_authz *az, const struct fz_flow *flow)
 	u8 state = READ_ONCE(flow->state);
 
 	if (flow->key.proto == IPPROTO_TCP) {
+		/* It stands for the withdrawn one too, which may be silent for that long. */
+		if (READ_ONCE(flow->reopened))
+			return READ_ONCE(timeouts->tcp_established);
 		if (state == FZ_FLOW_ESTABLISHED)
 			return READ_ONCE(timeouts->tcp_established);
 		if (state == FZ_FLOW_CLOSING)
@@ -52,6 +55,28 @@ bool fz_flow_is_idle(const struct fz_authz *az, const struct fz_flow *flow, u8 d
 	u32 limit = timeout_of(az, flow) * HZ;
 
 	return silent(flow, dir) > limit && silent(flow, !dir) > limit;
+}
+
+/**
+ * fz_flow_keep_time() - keeps a side that has been silent for long from looking like one just heard
+ * @flow: the flow
+ *
+ * Of two moments 32 bits of jiffies can only tell which is later if they are near each other, and
+ * one side of a flow may never say a word. To be called far more often than jiffies go round.
+ *
+ * Context: RCU.
+ */
+void fz_flow_keep_time(struct fz_flow *flow)
+{
+	unsigned int dir;
+
+	for (dir = 0; dir < FZ_DIRS; dir++) {
+		u32 used = READ_ONCE(flow->side[dir].used);
+
+		/* Longer than any timeout, still. Not over what a packet writes meanwhile. */
+		if (silent(flow, dir) > S32_MAX / 2)
+			cmpxchg(&flow->side[dir].used, used, (u32)jiffies - S32_MAX / 2);
+	}
 }
 
 /**
@@ -206,6 +231,37 @@ static void set_state(struct fz_flow *flow, enum fz_flow_state state)
 	if (flow->state < state)
 		WRITE_ONCE(flow->state, state);
 	spin_unlock(&flow->lock);
+}
+
+/**
+ * fz_flow_may_reopen() - whether a packet fits a connection that begins where another was withdrawn
+ * @flow: the flow
+ * @dir: of the packet
+ * @packet: of the flow
+ *
+ * Anybody can write a SYN. An end that still has the old connection answers it with an ACK (RFC 5961,
+ * section 4) and goes on; were that a reply, one SYN would bring the withdrawn connection back. An end
+ * that begins a new one answers with SYN and ACK, one that has none with RST. Until then nothing else
+ * passes but the SYN itself.
+ *
+ * Context: RCU.
+ * Return: true if the packet may pass, as far as that goes.
+ */
+bool fz_flow_may_reopen(struct fz_flow *flow, enum fz_direction dir,
+			const struct fz_packet *packet)
+{
+	const u8 both = TCPHDR_SYN | TCPHDR_ACK;
+
+	if (likely(!READ_ONCE(flow->reopened)))
+		return true;
+	if (dir == flow->dir)
+		return packet->opens;
+	if (packet->tcp_flags & TCPHDR_RST)
+		return true;
+	if ((packet->tcp_flags & both) != both)
+		return false;
+	WRITE_ONCE(flow->reopened, false);
+	return true;
 }
 
 /**

@@ -108,7 +108,7 @@ static enum outcome pass(struct fz_bundle *bundle, struct fz_flow *flow,
 	return PASSES;
 }
 
-/* As pass(), for what must not lead others: fragments and errors. */
+/* As pass(), for what must not lead others: fragments, errors, and where each needs a look. */
 static enum outcome pass_alone(struct fz_bundle *bundle, struct fz_flow *flow,
 			       const struct fz_packet *packet, const struct sk_buff *skb)
 {
@@ -141,6 +141,8 @@ static enum outcome admit(struct fz_bundle *bundle, struct fz_flow *flow,
 	    fz_ask_follow(bundle->az, flow, bundle->dir, skb))
 		return GONE;
 	fz_flow_advance(bundle->az, flow, bundle->dir, packet);
+	if (unlikely(READ_ONCE(flow->reopened)))
+		return pass_alone(bundle, flow, packet, skb);
 	return pass(bundle, flow, packet, skb);
 }
 
@@ -190,75 +192,125 @@ static enum outcome judge_new(struct fz_bundle *bundle, const struct fz_flow_key
 }
 
 /*
- * The peer, or we, begin a connection from the far end of one that the other side began. It is no
- * reply: it needs leave of its own, even if both connections have the same ports.
+ * What is no reply, though it goes the other way than the flow, and so needs leave of its own: the
+ * peer, or we, begin a connection from the far end of one that the other side began, perhaps with the
+ * same ports; or the flow was withdrawn. It leads to no flow: what is sent back would be taken for its
+ * replies, and so would what the withdrawn flow sends.
  */
 static enum outcome judge_reverse(struct fz_bundle *bundle, struct fz_flow *flow,
-				  const struct fz_packet *packet, struct sk_buff *skb)
+				  const struct fz_packet *packet, struct fz_decision *why,
+				  struct sk_buff *skb)
 {
 	struct fz_decision decision;
 
 	fz_decide(bundle->az, bundle->ap, bundle->dir, &packet->tuple, bundle->now, &decision);
-	if (decision.verdict != FZ_VERDICT_PASS)
-		return refuse(bundle, packet, &decision, skb);
-	return admit(bundle, flow, packet, skb);
+	if (decision.verdict == FZ_VERDICT_PASS)
+		return admit(bundle, flow, packet, skb);
+	return refuse(bundle, packet, why->reason == FZ_REASON_NONE ? &decision : why, skb);
 }
 
-/* The flow of a packet, if it may go on. NULL with @why->reason set: it was ended under it. */
-static struct fz_flow *live_flow(struct fz_bundle *bundle, const struct fz_flow_key *key,
-				 const struct fz_packet *packet, struct fz_decision *why)
+/* As judge_reverse(), where the withdrawn flow is a ghost by now: there is nothing to count by. */
+static enum outcome judge_ghost(struct fz_bundle *bundle, const struct fz_packet *packet,
+				struct sk_buff *skb)
+{
+	struct fz_decision decision;
+
+	fz_decide(bundle->az, bundle->ap, bundle->dir, &packet->tuple, bundle->now, &decision);
+	if (decision.verdict != FZ_VERDICT_PASS || packet->kind != FZ_PACKET_PLAIN)
+		return refuse(bundle, packet, &decision, skb);
+	return PASSES;
+}
+
+/**
+ * struct lookup - what is known of the conversation that a packet belongs to
+ * @flow: it may go on
+ * @withdrawn: one of the other direction, not TCP, that is kept to be refused by
+ * @ghost: the same, of which only the ghost is left
+ * @why: with a reason, none of these: it was ended under the packet
+ */
+struct lookup {
+	struct fz_flow *flow;
+	struct fz_flow *withdrawn;
+	bool ghost;
+	struct fz_decision why;
+};
+
+static void look_for_ghost(struct fz_bundle *bundle, const struct fz_flow_key *key,
+			   const struct fz_packet *packet, struct lookup *found)
+{
+	if (key->proto == IPPROTO_TCP && packet->opens)
+		return;
+	if (!fz_ghosts_find(bundle->az, key, other_way(bundle->dir)))
+		return;
+	found->ghost = key->proto != IPPROTO_TCP;
+	found->why = (struct fz_decision){ .reason = FZ_REASON_NO_GRANT };
+}
+
+static void look_up(struct fz_bundle *bundle, const struct fz_flow_key *key,
+		    const struct fz_packet *packet, struct lookup *found)
 {
 	struct fz_flow *flow = fz_flow_find(bundle->az, key);
 
-	why->reason = FZ_REASON_NONE;
+	memset(found, 0, sizeof(*found));
 	if (!flow) {
-		if (!packet->opens && fz_ghosts_find(bundle->az, key, other_way(bundle->dir)))
-			*why = (struct fz_decision){ .reason = FZ_REASON_NO_GRANT };
-		return NULL;
+		look_for_ghost(bundle, key, packet, found);
+		return;
 	}
 	if (fz_flow_is_idle(bundle->az, flow, bundle->dir)) {
 		fz_flow_end(bundle->az, flow, READ_ONCE(flow->state) == FZ_FLOW_CLOSING ?
 					      FZ_END_CLOSED : FZ_END_TIMEOUT);
-		return NULL;
+		return;
 	}
 	if (packet->opens && READ_ONCE(flow->state) == FZ_FLOW_CLOSING) {
-		fz_flow_end(bundle->az, flow, FZ_END_CLOSED);
-		return NULL;
+		/* Begun at the other end, it takes the place: see link_flow(). */
+		if (bundle->dir == flow->dir)
+			fz_flow_end(bundle->az, flow, FZ_END_CLOSED);
+		return;
 	}
-	if (fz_flow_check(bundle->az, flow, bundle->now, why))
-		return flow;
+	if (fz_flow_check(bundle->az, flow, bundle->now, &found->why)) {
+		found->why.reason = FZ_REASON_NONE;
+		found->flow = flow;
+		return;
+	}
 	/* Whoever goes on sending does not outlast it. */
 	fz_flow_touch(flow, bundle->dir);
 	if (bundle->dir == flow->dir) {
 		/* In its own direction it is a first packet again. */
-		why->reason = FZ_REASON_NONE;
+		found->why.reason = FZ_REASON_NONE;
+	} else if (key->proto != IPPROTO_TCP) {
+		found->withdrawn = flow;
 	} else if (packet->opens) {
-		/* In the other one, only what really begins there. */
-		fz_flow_end(bundle->az, flow, FZ_END_REVOKED);
-		why->reason = FZ_REASON_NONE;
+		/* In the other one, what really begins there. It takes the place as well. */
+		found->why.reason = FZ_REASON_NONE;
 	}
-	return NULL;
 }
 
 static enum outcome judge_plain(struct fz_bundle *bundle, const struct fz_packet *packet,
 				struct sk_buff *skb)
 {
 	struct fz_flow_key key;
-	struct fz_decision why;
+	struct lookup found;
 	struct fz_flow *flow;
 
 	fz_flow_key_make(&key, bundle->ap, bundle->dir, &packet->tuple);
-	flow = live_flow(bundle, &key, packet, &why);
-	if (!flow && why.reason == FZ_REASON_NONE &&
+	look_up(bundle, &key, packet, &found);
+	if (!found.flow && found.why.reason == FZ_REASON_NONE &&
 	    fz_flow_key_alone(&key, bundle->dir, &packet->tuple))
-		flow = live_flow(bundle, &key, packet, &why);
+		look_up(bundle, &key, packet, &found);
+	flow = found.flow;
 	if (!flow) {
-		if (why.reason != FZ_REASON_NONE)
-			return refuse(bundle, packet, &why, skb);
+		if (found.withdrawn)
+			return judge_reverse(bundle, found.withdrawn, packet, &found.why, skb);
+		if (found.ghost)
+			return judge_ghost(bundle, packet, skb);
+		if (found.why.reason != FZ_REASON_NONE)
+			return refuse(bundle, packet, &found.why, skb);
 		return judge_new(bundle, &key, packet, skb);
 	}
 	if (packet->opens && bundle->dir != flow->dir)
-		return judge_reverse(bundle, flow, packet, skb);
+		return judge_reverse(bundle, flow, packet, &found.why, skb);
+	if (!fz_flow_may_reopen(flow, bundle->dir, packet))
+		return refuse_for(bundle, packet, FZ_REASON_NO_GRANT, skb);
 	return admit(bundle, flow, packet, skb);
 }
 

@@ -32,6 +32,7 @@ static void visit(struct fz_authz *az, struct fz_flow *flow, u64 now)
 				      FZ_END_CLOSED : FZ_END_TIMEOUT);
 		return;
 	}
+	fz_flow_keep_time(flow);
 	if (READ_ONCE(flow->refused) || !fz_flow_check(az, flow, now, &why))
 		return;
 	fz_flow_fold(flow);

@@ -214,6 +214,15 @@ static void ends_with_the_next_packet(struct kunit *test)
 }
 
 /* What the far end may open, too, must not carry on what it was only answering. */
+/* Its packets have leave of their own; those of a connection, without a beginning, have not. */
+static void expect_far_end(struct fz_stage *stage, const struct kinds *kind, unsigned int dir)
+{
+	if (kind->tuple.proto == IPPROTO_TCP)
+		expect_refused(0, other(dir), &kind->reply, 0, FZ_REASON_NO_GRANT);
+	else
+		expect_passes(0, other(dir), &kind->reply, 0);
+}
+
 static void a_withdrawn_flow_does_not_turn_round(struct kunit *test)
 {
 	struct fz_stage *stage = test->priv;
@@ -236,25 +245,68 @@ static void a_withdrawn_flow_does_not_turn_round(struct kunit *test)
 			expect_passes(0, other(dir), &kind->reply, kind->reply_flags);
 			fz_stage_revoke(stage, 0, 0, "all", dir);
 			expect_refused(0, dir, &kind->tuple, 0, FZ_REASON_NO_GRANT);
-			expect_refused(0, other(dir), &kind->reply, 0, FZ_REASON_NO_GRANT);
+			expect_far_end(stage, kind, dir);
 			expect_refused(0, dir, &kind->tuple, 0, FZ_REASON_NO_GRANT);
 			fz_stage_sweep(stage);
-			expect_refused(0, other(dir), &kind->reply, 0, FZ_REASON_NO_GRANT);
+			expect_far_end(stage, kind, dir);
 			/* Granted again, both ways go on. */
 			set_up(stage, dir);
 			expect_passes(0, other(dir), &kind->reply, 0);
 			expect_passes(0, dir, &kind->tuple, 0);
 			fz_stage_revoke(stage, 0, 0, "all", dir);
-			expect_refused(0, other(dir), &kind->reply, 0, FZ_REASON_NO_GRANT);
-			/* What really begins at the far end is another matter. */
-			if (kind->tuple.proto == IPPROTO_TCP) {
-				expect_passes(0, other(dir), &kind->reply, TCPHDR_SYN);
-				expect_passes(0, dir, &kind->tuple, TCPHDR_SYN | TCPHDR_ACK);
-			}
+			expect_far_end(stage, kind, dir);
+			expect_refused(0, dir, &kind->tuple, 0, FZ_REASON_NO_GRANT);
 			fz_flow_flush(&stage->az, NULL);
 		}
 		fz_stage_revoke(stage, 0, 0, "back", other(dir));
 	}
+}
+
+/* A SYN from the far end over a connection of ours that was withdrawn, or closed by the far end. */
+static void begin_at_the_far_end(struct fz_stage *stage, const struct fz_tuple *tuple,
+				 const struct fz_tuple *reply, bool closed)
+{
+	struct kunit *test = stage->test;
+
+	set_up(stage, FZ_DIR_OUT);
+	expect_passes(0, FZ_DIR_OUT, tuple, TCPHDR_SYN);
+	expect_passes(0, FZ_DIR_IN, reply, TCPHDR_SYN | TCPHDR_ACK);
+	if (closed)
+		expect_passes(0, FZ_DIR_IN, reply, TCPHDR_RST);
+	fz_stage_revoke(stage, 0, 0, "all", FZ_DIR_OUT);
+	expect_refused(0, FZ_DIR_OUT, tuple, TCPHDR_ACK, FZ_REASON_NO_GRANT);
+	expect_passes(0, FZ_DIR_IN, reply, TCPHDR_SYN);
+}
+
+/* Who still has the old connection answers such a SYN with an ACK (RFC 5961, section 4). */
+static void one_syn_revives_nothing(struct kunit *test)
+{
+	struct fz_stage *stage = test->priv;
+	struct fz_tuple tuple, reply;
+	int closed;
+
+	fz_stage_tuple(stage, &tuple, IPPROTO_TCP, "10.1.0.1", 1000, "10.2.0.2", 22);
+	reply = fz_stage_reply(&tuple);
+	fz_stage_resource(stage, 0, "back", "10.1.0.0/16", "");
+	fz_stage_grant(stage, 0, 0, "back", FZ_DIR_IN, FZ_ACTION_ALLOW, 0);
+	for (closed = 0; closed < 2; closed++) {
+		begin_at_the_far_end(stage, &tuple, &reply, closed);
+		expect_refused(0, FZ_DIR_OUT, &tuple, TCPHDR_ACK, FZ_REASON_NO_GRANT);
+		expect_refused(0, FZ_DIR_IN, &reply, TCPHDR_ACK, FZ_REASON_NO_GRANT);
+		/* Nor when the far end says that it has closed what it began, and begins again. */
+		expect_refused(0, FZ_DIR_IN, &reply, TCPHDR_RST, FZ_REASON_NO_GRANT);
+		expect_passes(0, FZ_DIR_IN, &reply, TCPHDR_SYN);
+		expect_refused(0, FZ_DIR_OUT, &tuple, TCPHDR_ACK, FZ_REASON_NO_GRANT);
+		/* A real one goes on. */
+		expect_passes(0, FZ_DIR_OUT, &tuple, TCPHDR_SYN | TCPHDR_ACK);
+		expect_passes(0, FZ_DIR_IN, &reply, TCPHDR_ACK);
+		expect_passes(0, FZ_DIR_OUT, &tuple, TCPHDR_ACK);
+		fz_flow_flush(&stage->az, NULL);
+	}
+	/* Nobody listens: that ends it. */
+	begin_at_the_far_end(stage, &tuple, &reply, false);
+	expect_passes(0, FZ_DIR_OUT, &tuple, TCPHDR_RST);
+	expect_passes(0, FZ_DIR_IN, &reply, TCPHDR_SYN);
 }
 
 static void idle_flows_end_too(struct kunit *test)
@@ -902,6 +954,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(counts_exactly),
 	KUNIT_CASE(ends_with_the_next_packet),
 	KUNIT_CASE(a_withdrawn_flow_does_not_turn_round),
+	KUNIT_CASE(one_syn_revives_nothing),
 	KUNIT_CASE(idle_flows_end_too),
 	KUNIT_CASE(another_grant_carries_on),
 	KUNIT_CASE(lease_ends_it),

@@ -489,7 +489,9 @@ enum fz_policy_event_type {
  *   requests when no peer's allowed IPs hold them. With replace-ask-prefixes
  *   the old ones go first.
  * @FZ_DEVICE_A_TIMEOUTS:
- * @FZ_DEVICE_A_MAX_FLOWS: Flows the device tracks at most.
+ * @FZ_DEVICE_A_MAX_FLOWS: Flows the device tracks at most. A new device has
+ *   1048576; one made in a network namespace of a user namespace has 65536,
+ *   and more needs CAP_NET_ADMIN in the initial user namespace.
  */
 enum fz_device_attribute {
 	FZ_DEVICE_A_UNSPEC = 0,
