@@ -124,7 +124,10 @@ static enum fz_reason read_ip4(const struct view *view, u32 offset, struct ip_fo
 	return check_ip4_options(view, offset + sizeof(*ip), found->l4);
 }
 
-/* Walks the extension headers of IPv6 (RFC 8200, section 4) from @next at @found->l4. */
+/*
+ * Walks the extension headers of IPv6 (RFC 8200, section 4) from @next at @found->l4: those that a
+ * Linux receiver walks too. To it Mobility, HIP and Shim6 are protocols, with handlers of their own.
+ */
 static enum fz_reason walk_ip6(const struct view *view, u8 next, struct ip_found *found,
 			       struct fz_tuple *tuple)
 {
@@ -145,9 +148,6 @@ static enum fz_reason walk_ip6(const struct view *view, u8 next, struct ip_found
 		case NEXTHDR_DEST:
 		case NEXTHDR_FRAGMENT:
 		case NEXTHDR_AUTH:
-		case NEXTHDR_MOBILITY:
-		case NEXTHDR_HIP:
-		case NEXTHDR_SHIM6:
 			break;
 		default:
 			return FZ_REASON_NONE;
