@@ -82,8 +82,9 @@ static bool has_room(struct fz_ask *ask, struct fz_authz_peer *ap, const struct 
 static void add_packet(struct fz_ask *ask, struct fz_held *held, struct sk_buff *skb)
 {
 	lockdep_assert_held(&ask->lock);
-	/* It may outlive what its route was borrowed from. */
+	/* It may outlive what its route was borrowed from, and is not to keep its sender from sending. */
 	skb_dst_force(skb);
+	skb_orphan(skb);
 	__skb_queue_tail(&held->packets, skb);
 	held->bytes += skb->truesize;
 	list_of(ask, held->key.ap)->bytes += skb->truesize;
