@@ -52,6 +52,14 @@ bool fz_epoch_is_owner(const struct fz_authz *az, u64 owner)
 	return READ_ONCE(az->owner) == owner;
 }
 
+static void drop_staged(struct fz_authz *az)
+{
+	lockdep_assert_held(&az->lock);
+	fz_policy_retire(az, az->staged);
+	az->staged = NULL;
+	WRITE_ONCE(az->owner, 0);
+}
+
 static int check_owner(const struct fz_authz *az, u64 owner, struct netlink_ext_ack *extack)
 {
 	lockdep_assert_held(&az->lock);
@@ -152,11 +160,8 @@ int fz_epoch_abort(struct fz_authz *az, u64 owner, struct netlink_ext_ack *extac
 
 	mutex_lock(&az->lock);
 	err = check_owner(az, owner, extack);
-	if (!err) {
-		fz_policy_retire(az, az->staged);
-		az->staged = NULL;
-		WRITE_ONCE(az->owner, 0);
-	}
+	if (!err)
+		drop_staged(az);
 	mutex_unlock(&az->lock);
 	return err;
 }
@@ -175,4 +180,18 @@ void fz_epoch_release(struct fz_authz *az, u64 owner)
 {
 	if (fz_epoch_is_owner(az, owner))
 		fz_epoch_abort(az, owner, NULL);
+}
+
+/**
+ * fz_epoch_release_any() - drops what anybody had staged
+ * @az: of a device that is out of the reach of all its clients
+ *
+ * Context: may sleep; takes az->lock.
+ */
+void fz_epoch_release_any(struct fz_authz *az)
+{
+	mutex_lock(&az->lock);
+	if (az->staged)
+		drop_staged(az);
+	mutex_unlock(&az->lock);
 }

@@ -18,6 +18,7 @@ int fz_epoch_begin(struct fz_authz *az, u64 owner, struct netlink_ext_ack *extac
 int fz_epoch_commit(struct fz_authz *az, u64 owner, struct netlink_ext_ack *extack);
 int fz_epoch_abort(struct fz_authz *az, u64 owner, struct netlink_ext_ack *extack);
 void fz_epoch_release(struct fz_authz *az, u64 owner);
+void fz_epoch_release_any(struct fz_authz *az);
 bool fz_epoch_is_owner(const struct fz_authz *az, u64 owner);
 
 #endif /* _FZ_AUTHZ_EPOCH_H */

@@ -2,6 +2,7 @@
 /* The processes that have a role on a device, and what ends with their sockets. */
 
 #include <linux/mutex.h>
+#include <linux/netdevice.h>
 #include <linux/netlink.h>
 #include <linux/notifier.h>
 #include <linux/slab.h>
@@ -130,6 +131,7 @@ int fz_listener_set(struct fz_events *events, u32 roles, struct genl_info *info)
 		if (!fresh[i]) {
 			while (i--)
 				kfree(fresh[i]);
+			NL_SET_ERR_MSG(info->extack, "out of memory for a role");
 			return -ENOMEM;
 		}
 		fresh[i]->net = net;
@@ -205,6 +207,35 @@ static void release_one(struct fz_events *events, const struct net *net, u32 por
 	fz_epoch_release(&fz->authz, fz_nl_owner(net, portid));
 }
 
+/*
+ * What processes kept of a device that leaves their network namespace: they have no more to say about
+ * it, and nothing more to hear.
+ */
+static void release_all(struct fz_events *events)
+{
+	struct fz_device *fz = container_of(events, struct fz_device, events);
+	unsigned int i;
+
+	mutex_lock(&fz_events_lock);
+	for (i = 0; i < FZ_LISTENERS; i++)
+		drop_listener(events, i);
+	mutex_unlock(&fz_events_lock);
+	fz_epoch_release_any(&fz->authz);
+}
+
+static int netdev_event(struct notifier_block *nb, unsigned long event, void *data)
+{
+	struct net_device *dev = netdev_notifier_info_to_dev(data);
+	struct fz_device *fz = netdev_priv(dev);
+
+	/* When a device moves, too, this is the last that is heard of it in the old namespace. */
+	if (event == NETDEV_UNREGISTER && fz_device_is_fz(dev))
+		release_all(&fz->events);
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block netdev_notifier = { .notifier_call = netdev_event };
+
 static int netlink_event(struct notifier_block *nb, unsigned long event, void *data)
 {
 	const struct netlink_notify *notify = data;
@@ -222,13 +253,20 @@ static int netlink_event(struct notifier_block *nb, unsigned long event, void *d
 static struct notifier_block netlink_notifier = { .notifier_call = netlink_event };
 
 /**
- * fz_listener_init() - watch for sockets that close
+ * fz_listener_init() - watch for sockets that close, and for devices that leave
  *
  * Return: 0 or a negative errno.
  */
 int fz_listener_init(void)
 {
-	return netlink_register_notifier(&netlink_notifier);
+	int ret = netlink_register_notifier(&netlink_notifier);
+
+	if (ret)
+		return ret;
+	ret = register_netdevice_notifier(&netdev_notifier);
+	if (ret)
+		netlink_unregister_notifier(&netlink_notifier);
+	return ret;
 }
 
 /**
@@ -236,5 +274,6 @@ int fz_listener_init(void)
  */
 void fz_listener_exit(void)
 {
+	unregister_netdevice_notifier(&netdev_notifier);
 	netlink_unregister_notifier(&netlink_notifier);
 }
