@@ -3,11 +3,14 @@
  * Datagrams on the tunnel's port that are not WireGuard's: STUN, TURN control.
  *
  * They go to the registered process over netlink, as many as the rate and its socket's buffer
- * allow; what is dropped is counted, and the next one that gets through carries the count. The
+ * allow; for what comes from where the process has sent to there is a rate of its own, so that nobody
+ * drowns the answers that it waits for. What is dropped is counted, and the next one that gets through carries the count. The
  * process sends through the same port in the same way, which is what opens the NAT's mapping for
  * the tunnel itself.
  */
 
+#include <linux/jhash.h>
+#include <linux/random.h>
 #include <linux/skbuff.h>
 #include <linux/fz.h>
 #include <net/genetlink.h>
@@ -27,6 +30,10 @@
 void fz_sideband_init(struct fz_sideband *sideband)
 {
 	fz_bucket_init(&sideband->bucket, FZ_SIDEBAND_RATE, FZ_SIDEBAND_BURST);
+	fz_bucket_init(&sideband->known_bucket, FZ_SIDEBAND_RATE, FZ_SIDEBAND_BURST);
+	memset(sideband->known, 0, sizeof(sideband->known));
+	atomic_set(&sideband->last_known, 0);
+	sideband->seed = get_random_u32();
 	atomic64_set(&sideband->suppressed, 0);
 	atomic64_set(&sideband->dropped, 0);
 }
@@ -54,16 +61,55 @@ static void count_drop(struct fz_sideband *sideband, u64 reported)
 	atomic64_inc(&sideband->dropped);
 }
 
-/* The datagram as a message, with the count of those dropped before it. */
-static struct sk_buff *message(struct fz_device *fz, const struct sk_buff *in, u64 suppressed)
+/* Address and port; never 0. */
+static u32 address_hash(const struct fz_sideband *sideband, const struct sockaddr *addr)
 {
-	struct fz_endpoint endpoint;
+	const struct sockaddr_in *in4 = (const void *)addr;
+	const struct sockaddr_in6 *in6 = (const void *)addr;
+
+	if (addr->sa_family == AF_INET)
+		return jhash_2words((__force u32)in4->sin_addr.s_addr, (__force u32)in4->sin_port,
+				    sideband->seed) ?: 1;
+	return jhash(&in6->sin6_addr, sizeof(in6->sin6_addr),
+		     sideband->seed + (__force u32)in6->sin6_port) ?: 1;
+}
+
+static bool is_known(const struct fz_sideband *sideband, u32 hash)
+{
+	unsigned int i;
+
+	for (i = 0; i < FZ_SIDEBAND_KNOWN; i++) {
+		if (READ_ONCE(sideband->known[i]) == hash)
+			return true;
+	}
+	return false;
+}
+
+static void remember(struct fz_sideband *sideband, const struct sockaddr *addr)
+{
+	u32 hash = address_hash(sideband, addr);
+
+	if (!is_known(sideband, hash))
+		WRITE_ONCE(sideband->known[(u32)atomic_inc_return(&sideband->last_known) %
+					   FZ_SIDEBAND_KNOWN], hash);
+}
+
+/* Whether one more may pass from this address. */
+static bool take_token(struct fz_sideband *sideband, const struct sockaddr *from)
+{
+	if (is_known(sideband, address_hash(sideband, from)))
+		return fz_bucket_take(&sideband->known_bucket);
+	return fz_bucket_take(&sideband->bucket);
+}
+
+/* The datagram as a message, with the count of those dropped before it. */
+static struct sk_buff *message(struct fz_device *fz, const struct sk_buff *in,
+			       const struct fz_endpoint *endpoint, u64 suppressed)
+{
 	struct nlattr *data;
 	struct sk_buff *skb;
 	void *header;
 
-	if (fz_socket_endpoint_from_skb(&endpoint, in))
-		return NULL;
 	skb = genlmsg_new(FZ_PUT_DEVICE_SIZE + nla_total_size(sizeof(struct sockaddr_in6)) +
 			  nla_total_size(in->len) + nla_total_size_64bit(sizeof(u64)),
 			  GFP_ATOMIC | __GFP_NOWARN);
@@ -71,7 +117,7 @@ static struct sk_buff *message(struct fz_device *fz, const struct sk_buff *in, u
 		return NULL;
 	header = genlmsg_put(skb, 0, 0, &fz_nl_family, 0, FZ_CMD_SIDEBAND);
 	if (!header || fz_put_device(skb, fz->dev) ||
-	    fz_put_endpoint(skb, FZ_SIDEBAND_A_ENDPOINT, &endpoint.addr) ||
+	    fz_put_endpoint(skb, FZ_SIDEBAND_A_ENDPOINT, &endpoint->addr) ||
 	    (suppressed && fz_put_u64(skb, FZ_SIDEBAND_A_SUPPRESSED, suppressed)))
 		goto free;
 	data = nla_reserve(skb, FZ_SIDEBAND_A_DATA, in->len);
@@ -97,18 +143,20 @@ free:
 bool fz_sideband_receive(struct fz_device *fz, struct sk_buff *skb)
 {
 	struct fz_sideband *sideband = &fz->sideband;
+	struct fz_endpoint from;
 	struct sk_buff *out;
 	u64 suppressed;
 	int ret;
 
 	if (!fz_listener_present(&fz->events, FZ_LISTENER_SIDEBAND))
 		return false;
-	if (!skb->len || skb->len > FZ_SIDEBAND_MAX || !fz_bucket_take(&sideband->bucket)) {
+	if (!skb->len || skb->len > FZ_SIDEBAND_MAX || fz_socket_endpoint_from_skb(&from, skb) ||
+	    !take_token(sideband, &from.addr)) {
 		count_drop(sideband, 0);
 		return false;
 	}
 	suppressed = atomic64_xchg(&sideband->suppressed, 0);
-	out = message(fz, skb, suppressed);
+	out = message(fz, skb, &from, suppressed);
 	ret = out ? fz_listener_send(&fz->events, FZ_LISTENER_SIDEBAND, out) : -ENOBUFS;
 	if (ret) {
 		count_drop(sideband, suppressed);
@@ -134,5 +182,6 @@ int fz_sideband_send(struct fz_device *fz, const union fz_path_addr *to, const v
 	struct fz_endpoint endpoint;
 
 	fz_path_to_endpoint(to, &endpoint);
+	remember(&fz->sideband, &endpoint.addr);
 	return fz_socket_send_buffer(fz, &endpoint, data, len, 0);
 }

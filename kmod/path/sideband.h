@@ -17,14 +17,25 @@ struct sk_buff;
 #define FZ_SIDEBAND_RATE 1000
 #define FZ_SIDEBAND_BURST 256
 
+/* Addresses that the process has sent to of late, whose answers are not to suffer from strangers. */
+#define FZ_SIDEBAND_KNOWN 32
+
 /**
  * struct fz_sideband - embedded in struct fz_device as `sideband`
- * @bucket: limits what the process gets
+ * @bucket: limits what the process gets from anybody
+ * @known_bucket: limits what it gets from where it has sent to
+ * @known: hashes of those addresses; 0 is none. Written and read without a lock
+ * @last_known: the number of the one written last
+ * @seed: of the hashes
  * @suppressed: datagrams dropped since the last one delivered
  * @dropped: datagrams dropped since the device exists
  */
 struct fz_sideband {
 	struct fz_bucket bucket;
+	struct fz_bucket known_bucket;
+	u32 known[FZ_SIDEBAND_KNOWN];
+	atomic_t last_known;
+	u32 seed;
 	atomic64_t suppressed;
 	atomic64_t dropped;
 };
