@@ -49,8 +49,10 @@ static int begin(struct netlink_callback *cb)
 {
 	struct device_dump *dump = kzalloc(sizeof(*dump), GFP_KERNEL);
 
-	if (!dump)
+	if (!dump) {
+		NL_SET_ERR_MSG(cb->extack, "out of memory for the list");
 		return -ENOMEM;
+	}
 	dump->fz = fz_nl_device_get(sock_net(cb->skb->sk), fz_genl_dump_attrs(cb), cb->extack);
 	if (IS_ERR(dump->fz)) {
 		int ret = PTR_ERR(dump->fz);
@@ -352,7 +354,6 @@ static int check_state(struct fz_device *fz, struct genl_info *info,
 	struct nlattr **attrs = info->attrs;
 	const struct nlattr *outer = attrs[FZ_DEVICE_A_LISTEN_PORT] ?: attrs[FZ_DEVICE_A_FWMARK];
 	u32 flags = attrs[FZ_DEVICE_A_FLAGS] ? nla_get_u32(attrs[FZ_DEVICE_A_FLAGS]) : 0;
-	unsigned int peers = flags & FZ_DEVICE_F_REPLACE_PEERS ? 0 : fz->num_peers;
 
 	lockdep_assert_held(&fz->device_update_lock);
 	if (outer) {
@@ -360,11 +361,6 @@ static int check_state(struct fz_device *fz, struct genl_info *info,
 
 		if (ret)
 			return ret;
-	}
-	if (set->n_peers > FZ_MAX_PEERS - min_t(unsigned int, peers, FZ_MAX_PEERS)) {
-		NL_SET_ERR_MSG_ATTR(info->extack, attrs[FZ_DEVICE_A_PEERS],
-				    "more peers than a device can have");
-		return -E2BIG;
 	}
 	if (!set->n_peers)
 		return 0;
@@ -391,7 +387,8 @@ static int apply_fallible(struct fz_device *fz, struct genl_info *info,
 		ret = fz_ask_prefixes_set(&fz->authz, set->prefixes, set->n_prefixes,
 					  set->replace_prefixes, info->extack);
 		if (ret) {
-			NL_SET_BAD_ATTR(info->extack, info->attrs[FZ_DEVICE_A_ASK_PREFIX]);
+			if (set->n_prefixes)
+				NL_SET_BAD_ATTR(info->extack, info->attrs[FZ_DEVICE_A_ASK_PREFIX]);
 			if (port && fz->incoming_port != old_port)
 				fz_device_set_port(fz, old_port);
 			return ret;

@@ -249,10 +249,12 @@ int fz_nl_peers_check(const struct nlattr *peers, unsigned int *count,
  * struct mention - a place in a message that names a peer
  * @key: the peer's public key
  * @nest: the place; those further on have greater addresses
+ * @creates: the peer is made here if it is not there
  */
 struct mention {
 	const u8 *key;
 	const struct nlattr *nest;
+	bool creates;
 };
 
 static int compare_mentions(const void *a, const void *b)
@@ -321,14 +323,16 @@ static int mention_candidates(struct candidate_set *candidates, const struct nla
 	return 0;
 }
 
-static void load_candidates(struct fz_device *fz, const u8 *key, struct candidate_set *candidates)
+/* The candidates that a peer has. False if there is no such peer. */
+static bool load_candidates(struct fz_device *fz, const u8 *key, struct candidate_set *candidates)
 {
 	struct fz_peer *peer = fz_peertable_lookup(fz, key);
 
 	if (!peer)
-		return;
+		return false;
 	candidates->count = fz_path_get(&peer->path, candidates->all, FZ_PATH_MAX);
 	fz_peer_put(peer);
+	return true;
 }
 
 /**
@@ -340,7 +344,8 @@ static void load_candidates(struct fz_device *fz, const u8 *key, struct candidat
  * @extack: takes the sentence
  *
  * Candidates join those that a peer has, so that how many there will be depends on the device, and
- * on all that the message says of the same peer.
+ * on all that the message says of the same peer. So does how many peers there will be; that some are
+ * removed first is not counted on.
  *
  * Context: may sleep; device_update_lock held.
  * Return: 0, -E2BIG, -ENOMEM. Nothing is changed.
@@ -352,6 +357,8 @@ int fz_nl_peers_check_state(struct fz_device *fz, const struct nlattr *peers, un
 	struct mention *mentions = kvmalloc_array(count, sizeof(*mentions), GFP_KERNEL);
 	const struct nlattr *nest;
 	struct peer_set set;
+	unsigned int room = FZ_MAX_PEERS - (replace ? 0 : fz->num_peers);
+	bool known = false;
 	unsigned int i = 0;
 	int ret = 0;
 	int rem;
@@ -367,14 +374,23 @@ int fz_nl_peers_check_state(struct fz_device *fz, const struct nlattr *peers, un
 		if (ret)
 			goto out;
 		mentions[i].nest = nest;
+		mentions[i].creates = !(set.flags & (FZ_PEER_F_REMOVE_ME | FZ_PEER_F_UPDATE_ONLY));
 		mentions[i++].key = nla_data(set.tb[FZ_PEER_A_PUBLIC_KEY]);
 	}
 	sort(mentions, count, sizeof(*mentions), compare_mentions, NULL);
 	for (i = 0; i < count && !ret; i++) {
 		if (!i || memcmp(mentions[i].key, mentions[i - 1].key, FZ_KEY_LEN)) {
 			candidates->count = 0;
-			if (!replace)
-				load_candidates(fz, mentions[i].key, candidates);
+			known = !replace && load_candidates(fz, mentions[i].key, candidates);
+		}
+		if (!known && mentions[i].creates) {
+			known = true;
+			if (!room--) {
+				NL_SET_ERR_MSG_ATTR(extack, mentions[i].nest,
+						    "more peers than a device can have");
+				ret = -E2BIG;
+				break;
+			}
 		}
 		ret = mention_candidates(candidates, mentions[i].nest, extack);
 	}
@@ -384,6 +400,7 @@ out:
 	return ret;
 }
 
+/* There was room for all the peers: it can only be memory. */
 static int half_done(const struct nlattr *nest, int ret, struct netlink_ext_ack *extack)
 {
 	NL_SET_ERR_MSG_ATTR(extack, nest,
