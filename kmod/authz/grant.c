@@ -189,12 +189,16 @@ static int prepare(const struct fz_authz *az, struct fz_policy *policy, struct c
 	if (err)
 		return err;
 	change->grant = new_grant(&key, spec);
-	if (!change->grant)
+	if (!change->grant) {
+		NL_SET_ERR_MSG(extack, "out of memory for the grants");
 		return -ENOMEM;
+	}
 	old = rhashtable_lookup_get_insert_fast(&policy->grants, &change->grant->node,
 						fz_grant_table);
-	if (IS_ERR(old))
+	if (IS_ERR(old)) {
+		NL_SET_ERR_MSG(extack, "no room for the grants");
 		return PTR_ERR(old);
+	}
 	change->inserted = !old;
 	return 0;
 }
@@ -283,8 +287,6 @@ static int set_locked(struct fz_authz *az, struct fz_policy *policy, struct chan
 
 		if (err) {
 			*bad = i;
-			if (!changes[i].inserted && err != -EINVAL && changes[i].grant)
-				NL_SET_ERR_MSG(extack, "no room for the grants");
 			undo(policy, changes, i + 1);
 			return err;
 		}
@@ -316,8 +318,10 @@ int fz_grant_set(struct fz_authz *az, u64 owner, const struct fz_grant_spec *spe
 	int err;
 
 	changes = kvcalloc(count, sizeof(*changes), GFP_KERNEL);
-	if (!changes && count)
+	if (!changes && count) {
+		NL_SET_ERR_MSG(extack, "out of memory for so many grants at once");
 		return -ENOMEM;
+	}
 	mutex_lock(&az->lock);
 	err = set_locked(az, fz_policy_of(az, owner), changes, specs, count, bad ?: &unused,
 			 extack);

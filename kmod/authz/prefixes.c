@@ -74,8 +74,10 @@ static int replace_set(struct fz_authz *az, const struct fz_prefix *prefixes, un
 		return -E2BIG;
 	}
 	set = kzalloc(struct_size(set, prefixes, kept + count), GFP_KERNEL_ACCOUNT);
-	if (!set)
+	if (!set) {
+		NL_SET_ERR_MSG(extack, "out of memory for the ask prefixes");
 		return -ENOMEM;
+	}
 	for (i = 0; i < kept; i++)
 		add(set, &old->prefixes[i]);
 	for (i = 0; i < count; i++)

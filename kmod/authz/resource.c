@@ -345,8 +345,10 @@ int fz_resource_set(struct fz_authz *az, u64 owner, const struct fz_resource_spe
 	int err;
 
 	changes = kvcalloc(count, sizeof(*changes), GFP_KERNEL);
-	if (!changes && count)
+	if (!changes && count) {
+		NL_SET_ERR_MSG(extack, "out of memory for so many resources at once");
 		return -ENOMEM;
+	}
 	mutex_lock(&az->lock);
 	err = set_locked(az, fz_policy_of(az, owner), changes, specs, count, bad ?: &unused,
 			 extack);
@@ -413,8 +415,10 @@ int fz_resource_del(struct fz_authz *az, u64 owner, const char *const *names, un
 	int err;
 
 	changes = kvcalloc(count, sizeof(*changes), GFP_KERNEL);
-	if (!changes && count)
+	if (!changes && count) {
+		NL_SET_ERR_MSG(extack, "out of memory for so many resources at once");
 		return -ENOMEM;
+	}
 	mutex_lock(&az->lock);
 	err = del_locked(az, fz_policy_of(az, owner), changes, names, count, bad ?: &unused,
 			 extack);

@@ -29,8 +29,10 @@ void *fz_dump_new(struct netlink_callback *cb, size_t size, int peer_attribute)
 	struct fz_device *fz;
 	struct fz_peer *peer;
 
-	if (!dump)
+	if (!dump) {
+		NL_SET_ERR_MSG(cb->extack, "out of memory for the list");
 		return ERR_PTR(-ENOMEM);
+	}
 	fz = fz_nl_device_get(sock_net(cb->skb->sk), attrs, cb->extack);
 	if (IS_ERR(fz)) {
 		kfree(dump);

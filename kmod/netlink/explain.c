@@ -33,8 +33,10 @@ static int reply(struct fz_device *fz, struct genl_info *info,
 	void *header;
 
 	skb = genlmsg_new(GENLMSG_DEFAULT_SIZE, GFP_KERNEL);
-	if (!skb)
+	if (!skb) {
+		NL_SET_ERR_MSG(info->extack, "out of memory for the answer");
 		return -ENOMEM;
+	}
 	header = genlmsg_put_reply(skb, info, &fz_nl_family, 0, FZ_CMD_EXPLAIN);
 	if (!header || fz_put_device(skb, fz->dev) ||
 	    nla_put_u8(skb, FZ_DECISION_A_VERDICT, explanation->verdict) ||

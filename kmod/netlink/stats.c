@@ -71,8 +71,10 @@ static int reply(struct fz_device *fz, struct genl_info *info, const struct fz_a
 	void *header;
 
 	skb = genlmsg_new(512 + FZ_DIRS * FZ_REASONS * REASON_SIZE, GFP_KERNEL);
-	if (!skb)
+	if (!skb) {
+		NL_SET_ERR_MSG(info->extack, "out of memory for the answer");
 		return -ENOMEM;
+	}
 	header = genlmsg_put_reply(skb, info, &fz_nl_family, 0, FZ_CMD_GET_STATS);
 	if (!header || fz_put_device(skb, fz->dev) || put_stats(skb, fz, stats)) {
 		nlmsg_free(skb);
@@ -96,6 +98,8 @@ int fz_nl_get_stats_doit(struct sk_buff *skb, struct genl_info *info)
 		fz_authz_stats(&fz->authz, stats);
 		ret = reply(fz, info, stats);
 		kfree(stats);
+	} else {
+		NL_SET_ERR_MSG(info->extack, "out of memory for the answer");
 	}
 	fz_nl_device_put(fz);
 	return ret;
