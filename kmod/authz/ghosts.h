@@ -18,6 +18,7 @@
 #define _FZ_AUTHZ_GHOSTS_H
 
 #include <linux/fz.h>
+#include <linux/rcupdate.h>
 #include <linux/types.h>
 
 struct fz_authz;
@@ -25,21 +26,31 @@ struct fz_flow;
 struct fz_flow_key;
 
 /**
+ * struct fz_ghost_set - one of the two sets
+ * @rcu: frees it
+ * @mask: number of bits, less one
+ * @any: there are ghosts in it
+ * @bits: atomic
+ */
+struct fz_ghost_set {
+	struct rcu_head rcu;
+	u32 mask;
+	bool any;
+	unsigned long bits[];
+};
+
+/**
  * struct fz_ghosts - withdrawn flows of a device that are not in its table any more
- * @mask: number of bits in a set, less one
  * @seed: of the hash
  * @young: which set new ghosts go into; the sweep writes
  * @turned: jiffies when @young became so; the sweep's
- * @any: ghosts in a set
- * @bits: the sets; atomic
+ * @sets: each as large as the table was when it became the younger; RCU, replaced by the sweep
  */
 struct fz_ghosts {
-	u32 mask;
 	u32 seed;
 	unsigned int young;
 	unsigned long turned;
-	bool any[2];
-	unsigned long *bits[2];
+	struct fz_ghost_set __rcu *sets[2];
 };
 
 bool fz_ghosts_add(struct fz_authz *az, const struct fz_flow_key *key, enum fz_direction dir);

@@ -804,6 +804,48 @@ static void withdrawn_flows_make_room(struct kunit *test)
 	}
 }
 
+static u32 young_bits(const struct fz_ghosts *ghosts)
+{
+	return rcu_dereference_protected(ghosts->sets[ghosts->young], true)->mask + 1;
+}
+
+/* What was withdrawn from a small table stays known when there is room for more. */
+static void ghosts_grow_with_the_table(struct kunit *test)
+{
+	struct fz_stage *stage = test->priv;
+	struct fz_tuple tuple, reply, next;
+	u32 small;
+
+	fz_max_flows_set(&stage->az, 1);
+	stage->az.max_peer_flows = 1;
+	fz_stage_resource(stage, 0, "back", "10.8.0.0/16", "");
+	fz_stage_grant(stage, 0, 0, "back", FZ_DIR_OUT, FZ_ACTION_ALLOW, 0);
+	set_up(stage, FZ_DIR_IN);
+	fz_stage_tuple(stage, &tuple, IPPROTO_TCP, "10.8.0.1", 1000, "10.2.0.2", 22);
+	fz_stage_tuple(stage, &next, IPPROTO_UDP, "10.8.0.1", 1000, "10.2.0.2", 53);
+	reply = fz_stage_reply(&tuple);
+	expect_passes(0, FZ_DIR_IN, &tuple, TCPHDR_SYN);
+	fz_stage_revoke(stage, 0, 0, "all", FZ_DIR_IN);
+	fz_stage_sweep(stage);
+	set_up(stage, FZ_DIR_IN);
+	expect_passes(0, FZ_DIR_IN, &next, 0);
+	fz_stage_revoke(stage, 0, 0, "all", FZ_DIR_IN);
+	expect_refused(0, FZ_DIR_OUT, &reply, TCPHDR_ACK, FZ_REASON_NO_GRANT);
+	KUNIT_ASSERT_NOT_NULL(test, stage->az.ghosts);
+	small = young_bits(stage->az.ghosts);
+
+	fz_max_flows_set(&stage->az, 100000);
+	fz_stage_sweep(stage);
+	KUNIT_EXPECT_GT(test, young_bits(stage->az.ghosts), small);
+	expect_refused(0, FZ_DIR_OUT, &reply, TCPHDR_ACK, FZ_REASON_NO_GRANT);
+	/* The larger one has taken it over. The older set is needed no more, and grows in its turn. */
+	fz_stage_sweep(stage);
+	stage->az.ghosts->turned = jiffies - FZ_TIMEOUT_MAX * HZ;
+	fz_stage_sweep(stage);
+	KUNIT_EXPECT_GT(test, young_bits(stage->az.ghosts), small);
+	expect_refused(0, FZ_DIR_OUT, &reply, TCPHDR_ACK, FZ_REASON_NO_GRANT);
+}
+
 static void silence_ends_it(struct kunit *test)
 {
 	struct fz_stage *stage = test->priv;
@@ -973,6 +1015,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(open_is_open),
 	KUNIT_CASE(makes_room),
 	KUNIT_CASE(withdrawn_flows_make_room),
+	KUNIT_CASE(ghosts_grow_with_the_table),
 	KUNIT_CASE(silence_ends_it),
 	KUNIT_CASE(epoch_keeps_flows),
 	KUNIT_CASE(lists_flows),
