@@ -166,11 +166,16 @@ refuse:
  */
 void access_answer(struct access *access, const fz_AccessAnswer *answer)
 {
+	const struct want_peer *peer = NULL;
 	struct fz_error err = { 0 };
 	bool granted = answer->granted;
 	struct pending *p;
 
 	if (granted && answer->has_state && session_apply(access->a, &answer->state, false, &err) != 1)
+		granted = false;
+	if (answer->peer.size == FZ_KEY_LEN)
+		peer = desired_peer(&access->a->desired, answer->peer.bytes);
+	if (peer && peer->failed)	/* and the grant with it */
 		granted = false;
 	HASH_FIND(hh, access->pending, &answer->id, sizeof(answer->id), p);
 	if (answer->granted)

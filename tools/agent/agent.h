@@ -35,7 +35,8 @@ struct join;
  * @welcome: what the broker calls us; meaningful once @known
  * @trouble: why we are not connected, for people; empty when we are
  * @refused: @trouble is what the broker said on this connection; that it closed then is no news
- * @desired: the state in force
+ * @desired: the state that the broker wants, in the kernel but for what @left_out says
+ * @left_out: which part of it this host does not have and why, for people; empty when it has all
  * @incoming: parts of a state that is not complete
  * @join: enrolment under way, NULL if none
  * @keep: leave the device in the kernel on exit
@@ -54,6 +55,7 @@ struct agent {
 	char trouble[256];
 	bool refused;
 	struct desired desired;
+	char left_out[256];
 	struct {
 		bool collecting, snapshot;
 		uint64_t instance, number, base;

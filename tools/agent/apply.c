@@ -5,7 +5,21 @@
 #include <string.h>
 
 #include "kernel.h"
-#include "log.h"
+
+/* The worse of two results. @err is about it: of two of a kind about the first. */
+static int worse(int ret, int now, struct fz_error *err, const struct fz_error *why)
+{
+	if (!now || ret < 0 || (ret && now > 0))
+		return ret;
+	if (err)
+		*err = *why;
+	return now;
+}
+
+static int left_out(int ret)
+{
+	return ret ? KERNEL_LEFT_OUT : 0;
+}
 
 /* Modes that differ are set; what the state says nothing of is left alone. */
 static int apply_modes(struct kernel *k, const struct desired *d, const struct fz_device *now,
@@ -57,6 +71,14 @@ static bool grant_now(struct fz_grant *out, const struct want_grant *want)
 	return true;
 }
 
+/* Whether a grant names a peer that the kernel did not take: it would not take the grant either. */
+static bool peer_failed(const struct desired *d, const struct want_grant *grant)
+{
+	const struct want_peer *peer = grant->key.any ? NULL : desired_peer(d, grant->key.peer);
+
+	return peer && peer->failed;
+}
+
 /* All resources and grants, in force from the commit on. */
 static int apply_policy(struct kernel *k, const struct desired *d, struct fz_error *err)
 {
@@ -76,9 +98,7 @@ static int apply_policy(struct kernel *k, const struct desired *d, struct fz_err
 	for (res = d->resources; res; res = res->hh.next)
 		specs[n++] = res->spec;		/* shares the arrays: not freed here */
 	for (grant = d->grants; grant; grant = grant->hh.next) {
-		const struct want_peer *peer = grant->key.any ? NULL : desired_peer(d, grant->key.peer);
-
-		if (!peer || !peer->failed)
+		if (!peer_failed(d, grant))
 			m += grant_now(&grants[m], grant);
 	}
 	ret = fz_nl_epoch_begin(k->nl, k->dev, err);
@@ -97,62 +117,63 @@ out:
 	return ret;
 }
 
-/* Brings all peers to the kernel. One that it does not take is left out: it must not keep the others from theirs. */
+/* One that the kernel does not take is left out: it must not keep the others from theirs. */
+static int apply_peer(struct kernel *k, struct want_peer *peer, const struct fz_peer *now, bool connect,
+		      struct fz_error *err)
+{
+	int ret = kernel_peer_set(k, peer, now, connect, err);
+
+	peer->failed = ret != 0;
+	if (ret)
+		fz_error_prefix(err, "the peer %s is left out: ", peer->name);
+	return left_out(ret);
+}
+
 static int apply_peers(struct kernel *k, struct desired *d, const struct fz_device *now, struct fz_error *err)
 {
 	struct want_peer *peer;
-	struct fz_error why;
-	int ret, first = 0;
+	struct fz_error why = { 0 };
+	int ret = 0;
 
-	for (peer = d->peers; peer; peer = peer->hh.next) {
-		memset(&why, 0, sizeof(why));
-		ret = kernel_peer_set(k, peer, fz_device_find_peer(now, peer->key), false, &why);
-		peer->failed = ret != 0;
-		if (!ret)
-			continue;
-		log_error("peer %s is left out: %s", peer->name, why.text);
-		if (!first && err)
-			*err = why;
-		if (!first)
-			first = ret;
-	}
-	return first;
+	for (peer = d->peers; peer; peer = peer->hh.next)
+		ret = worse(ret, apply_peer(k, peer, fz_device_find_peer(now, peer->key), false, &why), err, &why);
+	return ret;
 }
 
 /**
  * kernel_apply_all() - make the kernel have this state and nothing else
  * @k: the device
  * @d: the state
- * @err: why not, or which part of it not
+ * @err: why not, or what is left out
  *
  * Peers come before the policy that names them, and those not wanted go last;
- * the policy changes in one epoch. What is as it shall be is not touched. What
- * policy takes away is taken away even if a peer or a route cannot be had.
+ * the policy changes in one epoch. What is as it shall be is not touched. Every
+ * part is tried, whatever becomes of the others: a host that cannot have one
+ * route still has all else, and above all what policy takes away is taken away.
  *
- * Return: 0 or a negative errno.
+ * Return: 0; KERNEL_LEFT_OUT when all that policy says is in force, but a peer,
+ * an address or a route could not be had; or a negative errno.
  */
 int kernel_apply_all(struct kernel *k, struct desired *d, struct fz_error *err)
 {
 	struct fz_device *now = NULL;
-	int ret, part;
+	struct fz_error why = { 0 };
+	int ret;
 
 	ret = fz_nl_device_get(k->nl, k->dev, &now, err);
 	if (ret)
 		return ret;
-	part = apply_peers(k, d, now, err);
-	ret = apply_policy(k, d, part ? NULL : err);
-	if (!ret)
-		ret = kernel_network_apply(k, d, part ? NULL : err);
-	if (!ret)
-		ret = apply_modes(k, d, now, part ? NULL : err);
-	if (!ret)
-		ret = kernel_ask_apply(k, d, now, part ? NULL : err);
-	for (size_t i = 0; i < now->n_peers && !ret; i++) {
+	ret = apply_peers(k, d, now, err);
+	ret = worse(ret, apply_policy(k, d, &why), err, &why);
+	ret = worse(ret, kernel_network_apply(k, d, &why), err, &why);
+	ret = worse(ret, apply_modes(k, d, now, &why), err, &why);
+	ret = worse(ret, left_out(kernel_ask_apply(k, d, now, &why)), err, &why);
+	for (size_t i = 0; i < now->n_peers; i++) {
 		if (!desired_peer(d, now->peers[i].public_key))
-			ret = kernel_peer_remove(k, now->peers[i].public_key, err);
+			ret = worse(ret, kernel_peer_remove(k, now->peers[i].public_key, &why), err, &why);
 	}
 	fz_device_free(now);
-	return part ? part : ret;
+	return ret;
 }
 
 /* Which kinds of thing a difference touches. */
@@ -182,26 +203,33 @@ static int remove_grants(struct kernel *k, const fz_Item *items, size_t n, struc
 	return 0;
 }
 
-static int set_objects(struct kernel *k, struct desired *d, const fz_Item *items, size_t n, bool connect,
-		       struct fz_error *err)
+static int set_object(struct kernel *k, struct desired *d, const fz_Item *item, bool connect,
+		      struct fz_error *err)
 {
 	struct want_resource *res;
 	struct want_peer *peer;
+
+	if (item->remove)
+		return 0;
+	if (item->which_body == fz_Item_resource_tag) {
+		HASH_FIND_STR(d->resources, item->body.resource.name, res);
+		return res ? fz_nl_resource_add(k->nl, k->dev, &res->spec, 1, err) : 0;
+	}
+	if (item->which_body == fz_Item_peer_tag) {
+		peer = desired_peer(d, item->body.peer.public_key.bytes);
+		return peer ? apply_peer(k, peer, NULL, connect, err) : 0;
+	}
+	return 0;
+}
+
+static int set_objects(struct kernel *k, struct desired *d, const fz_Item *items, size_t n, bool connect,
+		       struct fz_error *err)
+{
+	struct fz_error why = { 0 };
 	int ret = 0;
 
-	for (size_t i = 0; i < n && !ret; i++) {
-		if (items[i].remove)
-			continue;
-		if (items[i].which_body == fz_Item_resource_tag) {
-			HASH_FIND_STR(d->resources, items[i].body.resource.name, res);
-			if (res)
-				ret = fz_nl_resource_add(k->nl, k->dev, &res->spec, 1, err);
-		} else if (items[i].which_body == fz_Item_peer_tag) {
-			peer = desired_peer(d, items[i].body.peer.public_key.bytes);
-			if (peer)
-				ret = kernel_peer_set(k, peer, NULL, connect, err);
-		}
-	}
+	for (size_t i = 0; i < n; i++)
+		ret = worse(ret, set_object(k, d, &items[i], connect, &why), err, &why);
 	return ret;
 }
 
@@ -221,7 +249,7 @@ static int set_grants(struct kernel *k, struct desired *d, const fz_Item *items,
 			continue;
 		grant_key_of(&key, &items[i].body.grant);
 		want = desired_grant(d, &key);
-		if (want)
+		if (want && !peer_failed(d, want))
 			m += grant_now(&specs[m], want);
 	}
 	if (m)
@@ -271,30 +299,30 @@ static struct touched what_is_touched(const fz_Item *items, size_t n)
  * @items: the difference
  * @n: how many
  * @connect: start handshakes with the peers among them
- * @err: why not; the kernel may have a part of it then, so a snapshot is due
+ * @err: why not, or what is left out
  *
- * What is taken away goes first: in doubt less is admitted, not more.
+ * What is taken away goes first: in doubt less is admitted, not more. Every
+ * part is tried, as in kernel_apply_all().
  *
- * Return: 0 or a negative errno.
+ * Return: 0; KERNEL_LEFT_OUT as kernel_apply_all(); or a negative errno, and
+ * then the kernel may have a part of it, so kernel_apply_all() is due.
  */
 int kernel_apply_items(struct kernel *k, struct desired *d, const fz_Item *items, size_t n, bool connect,
 		       struct fz_error *err)
 {
 	struct touched t = what_is_touched(items, n);
+	struct fz_error why = { 0 };
 	int ret;
 
 	ret = remove_grants(k, items, n, err);
-	if (!ret && t.network)
-		ret = kernel_network_apply(k, d, err);
-	if (!ret)
-		ret = set_objects(k, d, items, n, connect, err);
-	if (!ret)
-		ret = set_grants(k, d, items, n, err);
-	if (!ret)
-		ret = remove_objects(k, items, n, err);
-	if (!ret && t.modes)
-		ret = apply_modes(k, d, NULL, err);
-	if (!ret && t.ask)
-		ret = kernel_ask_apply(k, d, NULL, err);
+	if (t.network)
+		ret = worse(ret, kernel_network_apply(k, d, &why), err, &why);
+	ret = worse(ret, set_objects(k, d, items, n, connect, &why), err, &why);
+	ret = worse(ret, set_grants(k, d, items, n, &why), err, &why);
+	ret = worse(ret, remove_objects(k, items, n, &why), err, &why);
+	if (t.modes)
+		ret = worse(ret, apply_modes(k, d, NULL, &why), err, &why);
+	if (t.ask)
+		ret = worse(ret, left_out(kernel_ask_apply(k, d, NULL, &why)), err, &why);
 	return ret;
 }

@@ -18,6 +18,9 @@
 /* Marks our routes, so that nobody else's is ever deleted (rtnetlink's rtm_protocol). */
 #define KERNEL_ROUTE_PROTOCOL 102
 
+/* A state is in force but for a part that this host cannot have, or another peer's fault kept from it. */
+#define KERNEL_LEFT_OUT 1
+
 /**
  * struct kernel - the device and the sockets to it
  * @nl: for questions and changes, and for the kernel's events

@@ -242,6 +242,7 @@ static void op_status(struct client *c)
 {
 	struct agent *a = c->local->a;
 	char key[FZ_KEY_TEXT_SIZE];
+	const char *trouble;
 	json_t *root;
 
 	root = json_pack("{s:b, s:b, s:b, s:s, s:s}", "ok", 1, "joined", a->id.joined, "connected", a->online,
@@ -250,8 +251,9 @@ static void op_status(struct client *c)
 		json_object_set_new(root, "broker", json_string(a->id.broker.host));
 		json_object_set_new(root, "broker_port", json_integer(a->id.broker.port));
 	}
-	if (!a->online && *a->trouble)
-		json_object_set_new(root, "trouble", json_stringn(a->trouble, strlen(a->trouble)));
+	trouble = a->online ? a->left_out : a->trouble;
+	if (*trouble)
+		json_object_set_new(root, "trouble", json_stringn(trouble, strlen(trouble)));
 	if (a->kernel_open) {
 		fz_key_format(key, a->kernel.public_key);
 		json_object_set_new(root, "public_key", json_string(key));

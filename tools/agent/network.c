@@ -31,25 +31,61 @@ static bool link_local(const struct fz_prefix *prefix)
 	       (prefix->addr.bytes[1] & 0xc0) == 0x80;
 }
 
-static int apply_addresses(struct kernel *k, const struct desired *d, struct fz_error *err)
+/**
+ * struct left_out - addresses and routes that this host cannot have
+ * @n: how many
+ * @first: what is said of the first
+ */
+struct left_out {
+	unsigned int n;
+	struct fz_error first;
+};
+
+/* A host that has switched IPv6 off has no use for such an address or route: that is no trouble. */
+static bool no_ipv6(const struct fz_prefix *prefix, int ret)
+{
+	return prefix->addr.family == AF_INET6 &&
+	       (ret == -EACCES || ret == -EOPNOTSUPP || ret == -EAFNOSUPPORT);
+}
+
+static void note(struct left_out *left, const struct fz_error *why)
+{
+	log_debug("%s", why->text);
+	if (!left->n++)
+		left->first = *why;
+}
+
+static void check(struct left_out *left, const char *what, const struct fz_prefix *prefix, int ret,
+		  struct fz_error *why)
+{
+	char text[FZ_ADDR_TEXT_SIZE];
+
+	if (!ret || no_ipv6(prefix, ret))
+		return;
+	fz_error_prefix(why, "the %s %s is left out: ", what, fz_format_prefix(text, sizeof(text), prefix));
+	note(left, why);
+}
+
+static void apply_addresses(struct kernel *k, const struct desired *d, struct left_out *left)
 {
 	struct fz_local_addr *list = NULL;
 	struct want_prefix *want;
+	struct fz_error why = { 0 };
 	size_t n = 0;
-	int ret;
 
-	ret = fz_rtnl_addr_list(k->rt, &list, &n, err);
-	for (want = d->prefixes; want && !ret; want = want->hh.next) {
+	if (fz_rtnl_addr_list(k->rt, &list, &n, &why))
+		note(left, &why);
+	for (want = d->prefixes; want; want = want->hh.next) {
 		if (want->key.kind == PREFIX_ADDRESS)
-			ret = fz_rtnl_addr_add(k->rt, k->dev, &want->prefix, err);
+			check(left, "address", &want->prefix, fz_rtnl_addr_add(k->rt, k->dev, &want->prefix, &why), &why);
 	}
-	for (size_t i = 0; i < n && !ret; i++) {
+	for (size_t i = 0; i < n; i++) {
 		if (list[i].ifindex == k->ifindex && !link_local(&list[i].prefix) &&
-		    !wanted(d, PREFIX_ADDRESS, &list[i].prefix))
-			ret = fz_rtnl_addr_del(k->rt, k->dev, &list[i].prefix, err);
+		    !wanted(d, PREFIX_ADDRESS, &list[i].prefix) &&
+		    fz_rtnl_addr_del(k->rt, k->dev, &list[i].prefix, &why))
+			note(left, &why);
 	}
 	free(list);
-	return ret;
 }
 
 /* Packets that we send ourselves into the tunnel carry our overlay address: gateways know us by it. */
@@ -65,49 +101,63 @@ static void prefer_source(struct fz_route *route, const struct desired *d)
 	}
 }
 
-static int apply_routes(struct kernel *k, const struct desired *d, struct fz_error *err)
+static bool ours(const struct fz_route *list, size_t n, const struct fz_prefix *prefix)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (list[i].protocol == KERNEL_ROUTE_PROTOCOL && same_prefix(&list[i].dst, prefix))
+			return true;
+	}
+	return false;
+}
+
+static void apply_routes(struct kernel *k, const struct desired *d, struct left_out *left)
 {
 	struct fz_route *list = NULL;
 	struct want_prefix *want;
+	struct fz_error why = { 0 };
 	size_t n = 0;
-	int ret;
 
-	ret = fz_rtnl_route_list(k->rt, k->ifindex, &list, &n, err);
-	for (want = d->prefixes; want && !ret; want = want->hh.next) {
+	if (fz_rtnl_route_list(k->rt, k->ifindex, &list, &n, &why))
+		note(left, &why);
+	for (want = d->prefixes; want; want = want->hh.next) {
 		struct fz_route route = { .dst = want->prefix, .ifindex = k->ifindex,
 					  .protocol = KERNEL_ROUTE_PROTOCOL };
-		bool there = false;
 
-		if (want->key.kind != PREFIX_ROUTE)
+		if (want->key.kind != PREFIX_ROUTE || ours(list, n, &want->prefix))
 			continue;
-		for (size_t i = 0; i < n && !there; i++)
-			there = list[i].protocol == KERNEL_ROUTE_PROTOCOL &&
-				same_prefix(&list[i].dst, &want->prefix);
 		prefer_source(&route, d);
-		if (!there)
-			ret = fz_rtnl_route_add(k->rt, &route, err);
+		check(left, "route to", &want->prefix, fz_rtnl_route_add(k->rt, &route, &why), &why);
 	}
-	for (size_t i = 0; i < n && !ret; i++) {
-		if (list[i].protocol == KERNEL_ROUTE_PROTOCOL && !wanted(d, PREFIX_ROUTE, &list[i].dst))
-			ret = fz_rtnl_route_del(k->rt, &list[i], err);
+	for (size_t i = 0; i < n; i++) {
+		if (list[i].protocol == KERNEL_ROUTE_PROTOCOL && !wanted(d, PREFIX_ROUTE, &list[i].dst) &&
+		    fz_rtnl_route_del(k->rt, &list[i], &why))
+			note(left, &why);
 	}
 	free(list);
-	return ret;
 }
 
 /**
  * kernel_network_apply() - addresses of the device and routes into it
  * @k: the device
  * @d: the desired state
- * @err: why not
+ * @err: what is left out
  *
- * Return: 0 or a negative errno.
+ * Each is tried: another network of this host may have the same addresses, and
+ * that must keep nobody from all the other ones.
+ *
+ * Return: 0 or KERNEL_LEFT_OUT.
  */
 int kernel_network_apply(struct kernel *k, const struct desired *d, struct fz_error *err)
 {
-	int ret = apply_addresses(k, d, err);
+	struct left_out left = { 0 };
 
-	return ret ? ret : apply_routes(k, d, err);
+	apply_addresses(k, d, &left);
+	apply_routes(k, d, &left);
+	if (!left.n)
+		return 0;
+	if (left.n > 1)
+		return fz_error_set(err, KERNEL_LEFT_OUT, "%s (and %u more)", left.first.text, left.n - 1);
+	return fz_error_set(err, KERNEL_LEFT_OUT, "%s", left.first.text);
 }
 
 static bool same_ask(const struct desired *d, const struct fz_device *now)

@@ -207,8 +207,8 @@ static void give_up_state(struct agent *a)
 	int ret;
 
 	ret = kernel_apply_all(&a->kernel, &nothing, &err);
-	if (!ret && a->kernel.gateway)
-		ret = masquerade_apply(a->kernel.dev, &nothing, &err);
+	if (a->kernel.gateway && masquerade_apply(a->kernel.dev, &nothing, ret ? NULL : &err))
+		ret = -EIO;
 	if (ret)
 		log_error("what the broker had granted could not be taken away: %s", err.text);
 	desired_clear(&a->desired);
@@ -371,24 +371,65 @@ static void keep_preshared(struct desired *fresh, const struct desired *old)
 	}
 }
 
-static int apply_snapshot(struct agent *a, struct fz_error *err)
+/* Notes which part of the state this host does not have; says it once. @why is NULL when it has all. */
+static void note_left_out(struct agent *a, const struct fz_error *why)
+{
+	char before[sizeof(a->left_out)];
+
+	memcpy(before, a->left_out, sizeof(before));
+	fz_string_set(a->left_out, why ? why->text : "");
+	if (!strcmp(before, a->left_out))
+		return;
+	if (why)
+		log_warning("%s", a->left_out);
+	else
+		log_info("nothing of the broker's state is left out any more");
+}
+
+/* Brings the whole state to the kernel. Return: as kernel_apply_all(). */
+static int settle(struct agent *a, struct fz_error *err)
+{
+	struct fz_error why = { 0 };
+	int ret = kernel_apply_all(&a->kernel, &a->desired, err);
+
+	if (a->kernel.gateway && masquerade_apply(a->kernel.dev, &a->desired, &why) && !ret) {
+		*err = why;
+		ret = KERNEL_LEFT_OUT;
+	}
+	if (ret >= 0)
+		note_left_out(a, ret ? err : NULL);
+	return ret;
+}
+
+static void adopt_snapshot(struct agent *a)
 {
 	struct desired *fresh = &a->incoming.fresh;
-	int ret;
 
 	keep_preshared(fresh, &a->desired);
-	ret = kernel_apply_all(&a->kernel, fresh, err);
-	if (!ret && a->kernel.gateway)
-		ret = masquerade_apply(a->kernel.dev, fresh, err);
-	if (ret)
-		return ret;
 	desired_clear(&a->desired);
 	a->desired = *fresh;
 	memset(fresh, 0, sizeof(*fresh));
-	return 0;
+	a->desired.instance = a->incoming.instance;
+	a->desired.number = a->incoming.number;
 }
 
-static int apply_difference(struct agent *a, bool connect, struct fz_error *err)
+/* What is not touched by the difference is not judged anew: @left_out only grows. */
+static int apply_items(struct agent *a, bool connect, struct fz_error *err)
+{
+	struct fz_error why = { 0 };
+	int ret = kernel_apply_items(&a->kernel, &a->desired, a->incoming.items, a->incoming.n, connect, err);
+
+	if (a->kernel.gateway && has_masquerade(a->incoming.items, a->incoming.n) &&
+	    masquerade_apply(a->kernel.dev, &a->desired, &why) && !ret) {
+		*err = why;
+		ret = KERNEL_LEFT_OUT;
+	}
+	if (ret > 0)
+		note_left_out(a, err);
+	return ret;
+}
+
+static int adopt_difference(struct agent *a, struct fz_error *err)
 {
 	int ret = 0;
 
@@ -398,11 +439,25 @@ static int apply_difference(struct agent *a, bool connect, struct fz_error *err)
 				    (unsigned long long)a->desired.number);
 	for (size_t i = 0; i < a->incoming.n && !ret; i++)
 		ret = desired_put(&a->desired, &a->incoming.items[i], err);
-	if (!ret)
-		ret = kernel_apply_items(&a->kernel, &a->desired, a->incoming.items, a->incoming.n, connect, err);
-	if (!ret && a->kernel.gateway && has_masquerade(a->incoming.items, a->incoming.n))
-		ret = masquerade_apply(a->kernel.dev, &a->desired, err);
+	a->desired.number = a->incoming.number;
 	return ret;
+}
+
+/* The complete state becomes the desired one, and then the kernel's. Return: as kernel_apply_all(). */
+static int put_in_force(struct agent *a, bool connect, struct fz_error *err)
+{
+	int ret;
+
+	if (a->incoming.snapshot) {
+		adopt_snapshot(a);
+		return settle(a, err);
+	}
+	ret = adopt_difference(a, err);
+	if (ret)
+		return ret;
+	ret = apply_items(a, connect, err);
+	/* the kernel may have a part of the difference: it gets the whole */
+	return ret < 0 ? settle(a, err) : ret;
 }
 
 static int apply(struct agent *a, const fz_State *state, bool connect, struct fz_error *err)
@@ -412,10 +467,8 @@ static int apply(struct agent *a, const fz_State *state, bool connect, struct fz
 	if (!ret && !state->last)
 		return 0;
 	if (!ret)
-		ret = a->incoming.snapshot ? apply_snapshot(a, err) : apply_difference(a, connect, err);
-	if (!ret) {
-		a->desired.instance = state->instance;
-		a->desired.number = state->number;
+		ret = put_in_force(a, connect, err);
+	if (ret >= 0) {
 		log_debug("state %llu is in force", (unsigned long long)state->number);
 	} else {
 		/* what is held is not known for sure: only a snapshot helps */
@@ -424,7 +477,7 @@ static int apply(struct agent *a, const fz_State *state, bool connect, struct fz
 		log_error("the broker's state could not be applied: %s", err->text);
 	}
 	incoming_reset(a);
-	return ret ? ret : 1;
+	return ret < 0 ? ret : 1;
 }
 
 /**
@@ -433,6 +486,8 @@ static int apply(struct agent *a, const fz_State *state, bool connect, struct fz
  * @state: the part
  * @connect: start handshakes with the peers in it
  * @err: why not; the broker is told, and sends a snapshot if it was a difference
+ *
+ * A part that this host cannot have is no reason to refuse the rest: it is left out and told to people.
  *
  * Return: 1 when the state is in force, 0 when parts are missing, or a negative errno.
  */
@@ -481,11 +536,14 @@ static void on_admit(struct agent *a, const fz_Admit *admit)
 	ret = admit->has_state ? session_apply(a, &admit->state, admit->connect, &err) : 1;
 	if (ret == 0)
 		ret = fz_error_set(&err, -EINVAL, "the state of an admission came in parts");
+	peer = admit->peer.size == FZ_KEY_LEN ? desired_peer(&a->desired, admit->peer.bytes) : NULL;
 	if (ret < 0) {
 		out->code = ret == -ESTALE ? fz_CODE_STALE : fz_CODE_INTERNAL;
 		fz_string_set(out->sentence, err.text);
+	} else if (peer && peer->failed) {
+		out->code = fz_CODE_INTERNAL;
+		fz_string_set(out->sentence, a->left_out);
 	} else if (admit->want_psk) {
-		peer = admit->peer.size == FZ_KEY_LEN ? desired_peer(&a->desired, admit->peer.bytes) : NULL;
 		if (admit->control_key.size != 32 ||
 		    !seal(out->sealed_psk.bytes, &out->sealed_psk.size, peer, admit->control_key.bytes)) {
 			out->code = fz_CODE_INTERNAL;
@@ -494,7 +552,7 @@ static void on_admit(struct agent *a, const fz_Admit *admit)
 	}
 	out->candidate_count = (pb_size_t)paths_candidates(a->paths, out->candidate,
 							   sizeof(out->candidate) / sizeof(*out->candidate));
-	if (ret == 1)
+	if (out->code == fz_CODE_NONE)
 		log_info("admitted %s", admit->client);
 	session_send(a, msg);
 }

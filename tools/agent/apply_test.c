@@ -1,0 +1,415 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* States brought to a kernel that refuses a part of them. The kernel is made of the functions below. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "kernel.h"
+#include "parse.h"
+
+#define IFINDEX 7
+#define ROOM 8
+
+/**
+ * struct fake - the kernel
+ * @no_ipv6: this host has switched it off
+ * @taken: somebody else's route, in text
+ * @bad_peer: first byte of the key of a peer that is not taken; 0: none
+ * @epoch: what fz_nl_epoch_begin() returns
+ * @addrs, @routes: what the device has
+ * @grants: the last ones that were added
+ * @modes, @asks: how often they were set
+ * @removed: first bytes of the keys of peers that were removed
+ */
+static struct fake {
+	bool no_ipv6;
+	const char *taken;
+	uint8_t bad_peer;
+	int epoch;
+	struct fz_prefix addrs[ROOM], routes[ROOM];
+	size_t n_addrs, n_routes;
+	struct fz_grant grants[ROOM];
+	size_t n_grants;
+	unsigned int modes, asks, commits;
+	uint8_t peers[ROOM], removed[ROOM];
+	size_t n_peers, n_removed;
+} fake;
+
+static struct kernel kernel = { .dev = "fz0", .ifindex = IFINDEX };
+
+#define WRAP(name) __wrap_##name
+int WRAP(fz_nl_device_get)(struct fz_nl *nl, const char *dev, struct fz_device **out, struct fz_error *err);
+int WRAP(fz_nl_device_set)(struct fz_nl *nl, const struct fz_device *dev, struct fz_error *err);
+int WRAP(fz_nl_epoch_begin)(struct fz_nl *nl, const char *dev, struct fz_error *err);
+int WRAP(fz_nl_epoch_commit)(struct fz_nl *nl, const char *dev, struct fz_error *err);
+int WRAP(fz_nl_epoch_abort)(struct fz_nl *nl, const char *dev, struct fz_error *err);
+int WRAP(fz_nl_resource_add)(struct fz_nl *nl, const char *dev, const struct fz_resource *list, size_t n,
+			     struct fz_error *err);
+int WRAP(fz_nl_grant_add)(struct fz_nl *nl, const char *dev, const struct fz_grant *list, size_t n,
+			  struct fz_error *err);
+int WRAP(fz_rtnl_addr_list)(struct fz_rtnl *rt, struct fz_local_addr **list, size_t *n, struct fz_error *err);
+int WRAP(fz_rtnl_addr_add)(struct fz_rtnl *rt, const char *dev, const struct fz_prefix *addr, struct fz_error *err);
+int WRAP(fz_rtnl_addr_del)(struct fz_rtnl *rt, const char *dev, const struct fz_prefix *addr, struct fz_error *err);
+int WRAP(fz_rtnl_route_list)(struct fz_rtnl *rt, uint32_t ifindex, struct fz_route **list, size_t *n,
+			     struct fz_error *err);
+int WRAP(fz_rtnl_route_add)(struct fz_rtnl *rt, const struct fz_route *route, struct fz_error *err);
+
+int WRAP(fz_nl_device_get)(struct fz_nl *nl, const char *dev, struct fz_device **out, struct fz_error *err)
+{
+	(void)nl;
+	(void)err;
+	*out = fz_device_new(dev);
+	assert_non_null(*out);
+	for (size_t i = 0; i < fake.n_peers; i++)
+		memset(fz_device_add_peer(*out)->public_key, fake.peers[i], FZ_KEY_LEN);
+	return 0;
+}
+
+static int set_peer(const struct fz_peer *peer, struct fz_error *err)
+{
+	if (peer->public_key[0] == fake.bad_peer)
+		return fz_error_set(err, -EINVAL, "no such key");
+	if (peer->flags & FZ_PEER_F_REMOVE_ME)
+		fake.removed[fake.n_removed++] = peer->public_key[0];
+	return 0;
+}
+
+int WRAP(fz_nl_device_set)(struct fz_nl *nl, const struct fz_device *dev, struct fz_error *err)
+{
+	int ret = 0;
+
+	(void)nl;
+	fake.modes += dev->mode[FZ_DIR_IN].present;
+	fake.asks += (dev->flags & FZ_DEVICE_F_REPLACE_ASK_PREFIXES) != 0;
+	for (size_t i = 0; i < dev->n_peers && !ret; i++)
+		ret = set_peer(&dev->peers[i], err);
+	return ret;
+}
+
+int WRAP(fz_nl_epoch_begin)(struct fz_nl *nl, const char *dev, struct fz_error *err)
+{
+	(void)nl;
+	(void)dev;
+	fake.n_grants = 0;
+	return fake.epoch ? fz_error_set(err, fake.epoch, "an epoch is open already") : 0;
+}
+
+int WRAP(fz_nl_epoch_commit)(struct fz_nl *nl, const char *dev, struct fz_error *err)
+{
+	(void)nl;
+	(void)dev;
+	(void)err;
+	fake.commits++;
+	return 0;
+}
+
+int WRAP(fz_nl_epoch_abort)(struct fz_nl *nl, const char *dev, struct fz_error *err)
+{
+	(void)nl;
+	(void)dev;
+	(void)err;
+	return 0;
+}
+
+int WRAP(fz_nl_resource_add)(struct fz_nl *nl, const char *dev, const struct fz_resource *list, size_t n,
+			     struct fz_error *err)
+{
+	(void)nl;
+	(void)dev;
+	(void)list;
+	(void)n;
+	(void)err;
+	return 0;
+}
+
+int WRAP(fz_nl_grant_add)(struct fz_nl *nl, const char *dev, const struct fz_grant *list, size_t n,
+			  struct fz_error *err)
+{
+	(void)nl;
+	(void)dev;
+	(void)err;
+	for (size_t i = 0; i < n; i++)
+		fake.grants[fake.n_grants++] = list[i];
+	return 0;
+}
+
+int WRAP(fz_rtnl_addr_list)(struct fz_rtnl *rt, struct fz_local_addr **list, size_t *n, struct fz_error *err)
+{
+	(void)rt;
+	(void)err;
+	*list = calloc(ROOM, sizeof(**list));
+	assert_non_null(*list);
+	for (*n = 0; *n < fake.n_addrs; (*n)++)
+		(*list)[*n] = (struct fz_local_addr){ .ifindex = IFINDEX, .prefix = fake.addrs[*n] };
+	return 0;
+}
+
+int WRAP(fz_rtnl_addr_add)(struct fz_rtnl *rt, const char *dev, const struct fz_prefix *addr, struct fz_error *err)
+{
+	(void)rt;
+	(void)dev;
+	if (fake.no_ipv6 && addr->addr.family == AF_INET6)
+		return fz_error_set(err, -EACCES, "Permission denied");
+	fake.addrs[fake.n_addrs++] = *addr;
+	return 0;
+}
+
+int WRAP(fz_rtnl_addr_del)(struct fz_rtnl *rt, const char *dev, const struct fz_prefix *addr, struct fz_error *err)
+{
+	(void)rt;
+	(void)dev;
+	(void)addr;
+	(void)err;
+	fake.n_addrs--;
+	return 0;
+}
+
+int WRAP(fz_rtnl_route_list)(struct fz_rtnl *rt, uint32_t ifindex, struct fz_route **list, size_t *n,
+			     struct fz_error *err)
+{
+	(void)rt;
+	(void)ifindex;
+	(void)err;
+	*list = calloc(ROOM, sizeof(**list));
+	assert_non_null(*list);
+	for (*n = 0; *n < fake.n_routes; (*n)++)
+		(*list)[*n] = (struct fz_route){ .dst = fake.routes[*n], .ifindex = IFINDEX,
+						 .protocol = KERNEL_ROUTE_PROTOCOL };
+	return 0;
+}
+
+int WRAP(fz_rtnl_route_add)(struct fz_rtnl *rt, const struct fz_route *route, struct fz_error *err)
+{
+	struct fz_prefix taken;
+
+	(void)rt;
+	if (fake.no_ipv6 && route->dst.addr.family == AF_INET6)
+		return fz_error_set(err, -EACCES, "IPv6 is disabled on nexthop device");
+	if (fake.taken && !fz_parse_prefix(fake.taken, &taken, NULL) && !memcmp(&taken, &route->dst, sizeof(taken)))
+		return fz_error_set(err, -EEXIST, "there is another route to the same destination");
+	fake.routes[fake.n_routes++] = route->dst;
+	return 0;
+}
+
+/* --- states ---------------------------------------------------------------- */
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&fake, 0, sizeof(fake));
+	return 0;
+}
+
+static void put(struct desired *d, const fz_Item *item)
+{
+	struct fz_error err = { 0 };
+
+	assert_int_equal(desired_check(item, &err), 0);
+	assert_int_equal(desired_put(d, item, &err), 0);
+}
+
+static void put_prefix(struct desired *d, pb_size_t which, const char *text)
+{
+	static fz_Item item;
+	struct fz_prefix prefix;
+	struct fz_error err;
+
+	assert_int_equal(fz_parse_prefix(text, &prefix, &err), 0);
+	memset(&item, 0, sizeof(item));
+	item.which_body = which;
+	/* all of them are the same kind of member of the union */
+	item.body.route.addr.size = prefix.addr.family == AF_INET ? 4 : 16;
+	memcpy(item.body.route.addr.bytes, prefix.addr.bytes, item.body.route.addr.size);
+	item.body.route.len = prefix.len;
+	put(d, &item);
+}
+
+static const fz_Item *peer_item(uint8_t key)
+{
+	static fz_Item item;
+
+	memset(&item, 0, sizeof(item));
+	item.which_body = fz_Item_peer_tag;
+	item.body.peer.public_key.size = FZ_KEY_LEN;
+	memset(item.body.peer.public_key.bytes, key, FZ_KEY_LEN);
+	item.body.peer.name[0] = 'p';
+	return &item;
+}
+
+static const fz_Item *grant_item(uint8_t key)
+{
+	static fz_Item item;
+
+	memset(&item, 0, sizeof(item));
+	item.which_body = fz_Item_grant_tag;
+	item.body.grant.peer.size = FZ_KEY_LEN;
+	memset(item.body.grant.peer.bytes, key, FZ_KEY_LEN);
+	strcpy(item.body.grant.resource, "web");
+	return &item;
+}
+
+static void put_mode(struct desired *d)
+{
+	static fz_Item item;
+
+	memset(&item, 0, sizeof(item));
+	item.which_body = fz_Item_mode_tag;
+	item.body.mode.mode = fz_MODE_ENFORCE;
+	item.body.mode.ask = true;
+	put(d, &item);
+}
+
+/* A client's usual state: two sites, one gateway, and a peer in the kernel that is not wanted any more. */
+static void usual(struct desired *d)
+{
+	put_prefix(d, fz_Item_address_tag, "100.64.0.2/32");
+	put_prefix(d, fz_Item_address_tag, "fd00::2/128");
+	put_prefix(d, fz_Item_route_tag, "10.1.0.0/24");
+	put_prefix(d, fz_Item_route_tag, "192.168.1.0/24");
+	put_prefix(d, fz_Item_route_tag, "fd01::/64");
+	put_prefix(d, fz_Item_ask_tag, "10.1.0.0/24");
+	put_mode(d);
+	put(d, peer_item(1));
+	put(d, grant_item(1));
+	fake.peers[fake.n_peers++] = 9;
+}
+
+/* All that does not depend on the part which was refused. */
+static void the_rest_is_in_force(void)
+{
+	assert_int_equal(fake.commits, 1);
+	assert_int_equal(fake.n_grants, 1);
+	assert_int_equal(fake.modes, 1);
+	assert_int_equal(fake.asks, 1);
+	assert_int_equal(fake.n_removed, 1);
+	assert_int_equal(fake.removed[0], 9);
+}
+
+static void test_all_is_taken(void **state)
+{
+	struct desired d = { 0 };
+	struct fz_error err = { 0 };
+
+	(void)state;
+	usual(&d);
+	assert_int_equal(kernel_apply_all(&kernel, &d, &err), 0);
+	the_rest_is_in_force();
+	assert_int_equal(fake.n_addrs, 2);
+	assert_int_equal(fake.n_routes, 3);
+	desired_clear(&d);
+}
+
+static void test_host_without_ipv6(void **state)
+{
+	struct desired d = { 0 };
+	struct fz_error err = { 0 };
+
+	(void)state;
+	usual(&d);
+	fake.no_ipv6 = true;
+	assert_int_equal(kernel_apply_all(&kernel, &d, &err), 0);
+	the_rest_is_in_force();
+	assert_int_equal(fake.n_addrs, 1);
+	assert_int_equal(fake.n_routes, 2);
+	desired_clear(&d);
+}
+
+static void test_route_of_somebody_else(void **state)
+{
+	struct desired d = { 0 };
+	struct fz_error err = { 0 };
+
+	(void)state;
+	usual(&d);
+	fake.taken = "192.168.1.0/24";
+	assert_int_equal(kernel_apply_all(&kernel, &d, &err), KERNEL_LEFT_OUT);
+	assert_string_equal(err.text, "the route to 192.168.1.0/24 is left out: "
+				      "there is another route to the same destination");
+	the_rest_is_in_force();
+	assert_int_equal(fake.n_routes, 2);
+
+	/* once it is gone, the next try has it */
+	fake.taken = NULL;
+	assert_int_equal(kernel_apply_all(&kernel, &d, &err), 0);
+	assert_int_equal(fake.n_routes, 3);
+	desired_clear(&d);
+}
+
+static void test_peer_that_is_not_taken(void **state)
+{
+	struct desired d = { 0 };
+	struct fz_error err = { 0 };
+
+	(void)state;
+	usual(&d);
+	put(&d, peer_item(2));
+	put(&d, grant_item(2));
+	fake.bad_peer = 2;
+	assert_int_equal(kernel_apply_all(&kernel, &d, &err), KERNEL_LEFT_OUT);
+	assert_string_equal(err.text, "the peer p is left out: no such key");
+	the_rest_is_in_force();
+	assert_int_equal(fake.grants[0].peer[0], 1);
+	desired_clear(&d);
+}
+
+static void test_policy_that_is_not_taken(void **state)
+{
+	struct desired d = { 0 };
+	struct fz_error err = { 0 };
+
+	(void)state;
+	usual(&d);
+	/* what is merely left out comes first, and is not what is told */
+	put(&d, peer_item(2));
+	fake.bad_peer = 2;
+	fake.epoch = -EBUSY;
+	assert_int_equal(kernel_apply_all(&kernel, &d, &err), -EBUSY);
+	assert_string_equal(err.text, "an epoch is open already");
+	assert_int_equal(fake.modes, 1);
+	assert_int_equal(fake.n_removed, 1);
+	assert_int_equal(fake.n_routes, 3);
+	desired_clear(&d);
+}
+
+static void test_difference(void **state)
+{
+	static fz_Item items[5];
+	struct desired d = { 0 };
+	struct fz_error err = { 0 };
+
+	(void)state;
+	items[0] = *peer_item(1);
+	items[1] = *peer_item(2);
+	items[2] = *grant_item(2);
+	items[3] = *grant_item(1);
+	items[4].which_body = fz_Item_mode_tag;
+	for (size_t i = 0; i < 5; i++)
+		put(&d, &items[i]);
+	fake.bad_peer = 2;
+	assert_int_equal(kernel_apply_items(&kernel, &d, items, 5, false, &err), KERNEL_LEFT_OUT);
+	assert_string_equal(err.text, "the peer p is left out: no such key");
+	assert_int_equal(fake.n_grants, 1);
+	assert_int_equal(fake.grants[0].peer[0], 1);
+	assert_int_equal(fake.modes, 1);
+	desired_clear(&d);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_all_is_taken, setup),
+		cmocka_unit_test_setup(test_host_without_ipv6, setup),
+		cmocka_unit_test_setup(test_route_of_somebody_else, setup),
+		cmocka_unit_test_setup(test_peer_that_is_not_taken, setup),
+		cmocka_unit_test_setup(test_policy_that_is_not_taken, setup),
+		cmocka_unit_test_setup(test_difference, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
