@@ -12,6 +12,7 @@
  *	                                        TCP: reads, notes first and last byte
  *	probe echo ADDR PORT                    UDP: sends back what it gets
  *	probe beat [-n COUNT] [-i MS] ADDR PORT UDP: numbered datagrams; which came back
+ *	probe epoch DEV                         opens an epoch of the device's policy, and holds it until a signal
  *
  * get and beat print one line of key=value on exit and, with -o, append a
  * line "TIME BYTES" for every read, so that a script can watch.
@@ -35,6 +36,8 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "nl.h"
 
 enum {
 	EXIT_CAME	= 0,
@@ -343,6 +346,26 @@ static int cmd_beat(int argc, char **argv)
 	return got == sent ? EXIT_CAME : got ? EXIT_TROUBLE : EXIT_NO_ANSWER;
 }
 
+static int cmd_epoch(int argc, char **argv)
+{
+	struct fz_error err = { 0 };
+	struct fz_nl *nl = NULL;
+
+	if (argc != 2)
+		return EXIT_USAGE;
+	if (fz_nl_open(&nl, &err) || fz_nl_epoch_begin(nl, argv[1], &err)) {
+		fprintf(stderr, "probe: %s\n", err.text);
+		fz_nl_close(nl);
+		return EXIT_TROUBLE;
+	}
+	puts("begun");
+	fflush(stdout);
+	while (!stopping)
+		poll(NULL, 0, 100);
+	fz_nl_close(nl);
+	return EXIT_CAME;
+}
+
 static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv);
@@ -351,6 +374,7 @@ static const struct {
 	{ "get", cmd_get },
 	{ "echo", cmd_echo },
 	{ "beat", cmd_beat },
+	{ "epoch", cmd_epoch },
 };
 
 int main(int argc, char **argv)
@@ -371,6 +395,6 @@ int main(int argc, char **argv)
 	}
 	if (ret == EXIT_USAGE)
 		fputs("probe: now [real] | serve ADDR PORT [RATE] | get [-b BYTES] [-t SECONDS] [-o FILE] ADDR PORT |"
-		      " echo ADDR PORT | beat [-n COUNT] [-i MS] ADDR PORT\n", stderr);
+		      " echo ADDR PORT | beat [-n COUNT] [-i MS] ADDR PORT | epoch DEV\n", stderr);
 	return ret;
 }

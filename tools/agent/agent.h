@@ -36,6 +36,8 @@ struct join;
  * @trouble: why we are not connected, for people; empty when we are
  * @refused: @trouble is what the broker said on this connection; that it closed then is no news
  * @desired: the state that the broker wants, in the kernel but for what @left_out says
+ * @behind: the kernel may still have what @desired has no more
+ * @again: when it is brought to the kernel again, because it was not taken whole; @again_ms is the next delay
  * @left_out: which part of it this host does not have and why, for people; empty when it has all
  * @incoming: parts of a state that is not complete
  * @join: enrolment under way, NULL if none
@@ -56,8 +58,12 @@ struct agent {
 	bool refused;
 	struct desired desired;
 	char left_out[256];
+	bool behind;
+	uv_timer_t again;
+	uint32_t again_ms;
 	struct {
 		bool collecting, snapshot;
+		bool refused;		/* the parts still to come are not wanted */
 		uint64_t instance, number, base;
 		struct desired fresh;	/* of a snapshot */
 		fz_Item *items;		/* of a difference */

@@ -17,6 +17,11 @@
 /* Items of one difference; a larger change is better told as a snapshot. */
 #define ITEMS_MAX 65536
 #define JOIN_MS 15000
+/* Until what the kernel did not take is tried again; doubled each time. */
+#define AGAIN_MIN_MS 1000
+#define AGAIN_MAX_MS 60000
+/* Until a broker is asked again that sent what nobody can take. */
+#define REFUSED_MS 5000
 
 /**
  * struct join - an enrolment under way
@@ -173,6 +178,83 @@ static void send_enrol(struct agent *a)
 	session_send(a, msg);
 }
 
+/* --- the state and the kernel ----------------------------------------------- */
+
+static void send_ack(struct agent *a, uint64_t instance, uint64_t number, fz_Code code, const char *sentence)
+{
+	fz_Message *msg = session_message(fz_Message_ack_tag);
+
+	if (msg) {
+		msg->body.ack.instance = instance;
+		msg->body.ack.number = number;
+		msg->body.ack.code = code;
+		fz_string_set(msg->body.ack.sentence, sentence);
+	}
+	session_send(a, msg);
+}
+
+/* Notes which part of the state the kernel does not have; says it once. @why is NULL when it has all. */
+static void note_left_out(struct agent *a, const struct fz_error *why)
+{
+	char before[sizeof(a->left_out)];
+
+	memcpy(before, a->left_out, sizeof(before));
+	fz_string_set(a->left_out, why ? why->text : "");
+	if (!strcmp(before, a->left_out))
+		return;
+	if (!why)
+		log_info("all of the broker's state is in the kernel now");
+	else if (a->behind)
+		log_error("what the broker has withdrawn may still be in force: %s", a->left_out);
+	else
+		log_warning("%s", a->left_out);
+}
+
+static void on_again(uv_timer_t *timer);
+
+static void again_later(struct agent *a)
+{
+	if (!a->again_ms)
+		a->again_ms = AGAIN_MIN_MS;
+	uv_timer_start(&a->again, on_again, a->again_ms, 0);
+	a->again_ms = a->again_ms * 2 > AGAIN_MAX_MS ? AGAIN_MAX_MS : a->again_ms * 2;
+}
+
+/*
+ * Brings the whole state to the kernel, now, and again later if it is not taken
+ * whole: with the broker or without it, nothing that was withdrawn stays.
+ * Return: as kernel_apply_all().
+ */
+static int settle(struct agent *a, struct fz_error *err)
+{
+	struct fz_error why = { 0 };
+	int ret = kernel_apply_all(&a->kernel, &a->desired, err);
+
+	if (a->kernel.gateway && masquerade_apply(a->kernel.dev, &a->desired, &why) && !ret) {
+		*err = why;
+		ret = KERNEL_LEFT_OUT;
+	}
+	a->behind = ret < 0;
+	note_left_out(a, ret ? err : NULL);
+	if (ret) {
+		again_later(a);
+	} else {
+		a->again_ms = 0;
+		uv_timer_stop(&a->again);
+	}
+	return ret;
+}
+
+static void on_again(uv_timer_t *timer)
+{
+	struct agent *a = timer->data;
+	struct fz_error err = { 0 };
+	bool behind = a->behind;
+
+	if (settle(a, &err) >= 0 && behind && a->online && a->desired.number)
+		send_ack(a, a->desired.instance, a->desired.number, fz_CODE_NONE, "");
+}
+
 /* --- who we are ------------------------------------------------------------ */
 
 /* The role decides what the kernel is asked for, so it is known before the first state. */
@@ -202,21 +284,15 @@ static void welcome(struct agent *a, const fz_Identity *identity)
  */
 static void give_up_state(struct agent *a)
 {
-	struct desired nothing = { 0 };
 	struct fz_error err = { 0 };
-	int ret;
 
-	ret = kernel_apply_all(&a->kernel, &nothing, &err);
-	if (a->kernel.gateway && masquerade_apply(a->kernel.dev, &nothing, ret ? NULL : &err))
-		ret = -EIO;
-	if (ret)
-		log_error("what the broker had granted could not be taken away: %s", err.text);
 	desired_clear(&a->desired);
+	settle(a, &err);
 }
 
 static void trouble(struct agent *a, const char *sentence)
 {
-	snprintf(a->trouble, sizeof(a->trouble), "%s", sentence);
+	fz_string_set(a->trouble, sentence);
 	a->refused = true;
 }
 
@@ -225,7 +301,7 @@ static void unknown(struct agent *a)
 	trouble(a, "the broker does not know this device any more; join again: end fzagent, remove its state directory, and ask for a new invitation");
 	log_error("%s", a->trouble);
 	give_up_state(a);
-	uplink_retry_in(a->uplink, 5000);
+	uplink_retry_in(a->uplink, REFUSED_MS);
 }
 
 static void on_hello_ack(struct agent *a, const fz_HelloAck *ack)
@@ -279,23 +355,10 @@ static void on_refused(struct agent *a, const fz_Refused *refused)
 	log_error("the broker refuses this device: %s", refused->sentence);
 	if (refused->code == fz_CODE_DISABLED || refused->code == fz_CODE_NOT_ENROLLED)
 		give_up_state(a);
-	uplink_retry_in(a->uplink, 5000);
+	uplink_retry_in(a->uplink, REFUSED_MS);
 }
 
 /* --- state ----------------------------------------------------------------- */
-
-static void send_ack(struct agent *a, const fz_State *state, fz_Code code, const char *sentence)
-{
-	fz_Message *msg = session_message(fz_Message_ack_tag);
-
-	if (msg) {
-		msg->body.ack.instance = state->instance;
-		msg->body.ack.number = state->number;
-		msg->body.ack.code = code;
-		fz_string_set(msg->body.ack.sentence, sentence);
-	}
-	session_send(a, msg);
-}
 
 static void incoming_reset(struct agent *a)
 {
@@ -347,10 +410,10 @@ static int incoming_add(struct agent *a, const fz_State *part, struct fz_error *
 	return ret;
 }
 
-static bool has_masquerade(const fz_Item *items, size_t n)
+static bool has_kind(const fz_Item *items, size_t n, pb_size_t kind)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (items[i].which_body == fz_Item_masquerade_tag)
+		if (items[i].which_body == kind)
 			return true;
 	}
 	return false;
@@ -371,36 +434,6 @@ static void keep_preshared(struct desired *fresh, const struct desired *old)
 	}
 }
 
-/* Notes which part of the state this host does not have; says it once. @why is NULL when it has all. */
-static void note_left_out(struct agent *a, const struct fz_error *why)
-{
-	char before[sizeof(a->left_out)];
-
-	memcpy(before, a->left_out, sizeof(before));
-	fz_string_set(a->left_out, why ? why->text : "");
-	if (!strcmp(before, a->left_out))
-		return;
-	if (why)
-		log_warning("%s", a->left_out);
-	else
-		log_info("nothing of the broker's state is left out any more");
-}
-
-/* Brings the whole state to the kernel. Return: as kernel_apply_all(). */
-static int settle(struct agent *a, struct fz_error *err)
-{
-	struct fz_error why = { 0 };
-	int ret = kernel_apply_all(&a->kernel, &a->desired, err);
-
-	if (a->kernel.gateway && masquerade_apply(a->kernel.dev, &a->desired, &why) && !ret) {
-		*err = why;
-		ret = KERNEL_LEFT_OUT;
-	}
-	if (ret >= 0)
-		note_left_out(a, ret ? err : NULL);
-	return ret;
-}
-
 static void adopt_snapshot(struct agent *a)
 {
 	struct desired *fresh = &a->incoming.fresh;
@@ -413,19 +446,26 @@ static void adopt_snapshot(struct agent *a)
 	a->desired.number = a->incoming.number;
 }
 
-/* What is not touched by the difference is not judged anew: @left_out only grows. */
+/* Brings the complete difference to the kernel. Return: as kernel_apply_items(). */
 static int apply_items(struct agent *a, bool connect, struct fz_error *err)
 {
+	const fz_Item *items = a->incoming.items;
+	size_t n = a->incoming.n;
 	struct fz_error why = { 0 };
-	int ret = kernel_apply_items(&a->kernel, &a->desired, a->incoming.items, a->incoming.n, connect, err);
+	int ret = kernel_apply_items(&a->kernel, &a->desired, items, n, connect, err);
 
-	if (a->kernel.gateway && has_masquerade(a->incoming.items, a->incoming.n) &&
+	if (a->kernel.gateway && has_kind(items, n, fz_Item_masquerade_tag) &&
 	    masquerade_apply(a->kernel.dev, &a->desired, &why) && !ret) {
 		*err = why;
 		ret = KERNEL_LEFT_OUT;
 	}
 	if (ret > 0)
 		note_left_out(a, err);
+	/* what was left out before is not judged here; it may be what has changed */
+	if (ret > 0 || (*a->left_out && has_kind(items, n, fz_Item_route_tag))) {
+		a->again_ms = 0;
+		again_later(a);
+	}
 	return ret;
 }
 
@@ -443,41 +483,55 @@ static int adopt_difference(struct agent *a, struct fz_error *err)
 	return ret;
 }
 
-/* The complete state becomes the desired one, and then the kernel's. Return: as kernel_apply_all(). */
+/* Takes a part. Return: 1 when the state is complete and became the desired one, 0 if not yet, or a negative errno. */
+static int take(struct agent *a, const fz_State *part, struct fz_error *err)
+{
+	int ret;
+
+	if (a->incoming.refused && a->incoming.number == part->number && a->incoming.instance == part->instance) {
+		if (part->last)
+			incoming_reset(a);
+		return 0;
+	}
+	ret = incoming_add(a, part, err);
+	if (ret || !part->last)
+		return ret;
+	if (a->incoming.snapshot)
+		adopt_snapshot(a);
+	else
+		ret = adopt_difference(a, err);
+	return ret ? ret : 1;
+}
+
+/* A state that cannot be taken: what is held is not known for sure, so only a snapshot helps. */
+static void refuse(struct agent *a, const fz_State *part, const char *sentence)
+{
+	log_error("a state of the broker's cannot be taken: %s", sentence);
+	a->desired.instance = 0;
+	a->desired.number = 0;
+	send_ack(a, part->instance, part->number, part->snapshot ? fz_CODE_INTERNAL : fz_CODE_STALE, sentence);
+	if (part->snapshot) {
+		/* the broker sends no other one to the same connection */
+		trouble(a, sentence);
+		uplink_retry_in(a->uplink, REFUSED_MS);
+		uplink_reconnect(a->uplink, sentence);
+	} else if (!part->last) {
+		a->incoming.refused = true;
+	} else {
+		incoming_reset(a);
+	}
+}
+
+/* The desired state becomes the kernel's. Return: as kernel_apply_all(). */
 static int put_in_force(struct agent *a, bool connect, struct fz_error *err)
 {
 	int ret;
 
-	if (a->incoming.snapshot) {
-		adopt_snapshot(a);
+	if (a->incoming.snapshot || a->behind)
 		return settle(a, err);
-	}
-	ret = adopt_difference(a, err);
-	if (ret)
-		return ret;
 	ret = apply_items(a, connect, err);
 	/* the kernel may have a part of the difference: it gets the whole */
 	return ret < 0 ? settle(a, err) : ret;
-}
-
-static int apply(struct agent *a, const fz_State *state, bool connect, struct fz_error *err)
-{
-	int ret = incoming_add(a, state, err);
-
-	if (!ret && !state->last)
-		return 0;
-	if (!ret)
-		ret = put_in_force(a, connect, err);
-	if (ret >= 0) {
-		log_debug("state %llu is in force", (unsigned long long)state->number);
-	} else {
-		/* what is held is not known for sure: only a snapshot helps */
-		a->desired.instance = 0;
-		a->desired.number = 0;
-		log_error("the broker's state could not be applied: %s", err->text);
-	}
-	incoming_reset(a);
-	return ret < 0 ? ret : 1;
 }
 
 /**
@@ -485,7 +539,8 @@ static int apply(struct agent *a, const fz_State *state, bool connect, struct fz
  * @a: the agent
  * @state: the part
  * @connect: start handshakes with the peers in it
- * @err: why not; the broker is told, and sends a snapshot if it was a difference
+ * @err: why not. The broker is told, and sends a snapshot if it was a difference that could not be
+ *	taken; a snapshot that could not ends the connection. What the kernel does not take is tried again
  *
  * A part that this host cannot have is no reason to refuse the rest: it is left out and told to people.
  *
@@ -493,13 +548,20 @@ static int apply(struct agent *a, const fz_State *state, bool connect, struct fz
  */
 int session_apply(struct agent *a, const fz_State *state, bool connect, struct fz_error *err)
 {
-	int ret = apply(a, state, connect, err);
+	int ret = take(a, state, err);
 
-	if (ret == 1)
-		send_ack(a, state, fz_CODE_NONE, "");
-	else if (ret < 0)
-		send_ack(a, state, state->snapshot ? fz_CODE_INTERNAL : fz_CODE_STALE, err->text);
-	return ret;
+	if (ret < 0)
+		refuse(a, state, err->text);
+	if (ret <= 0)
+		return ret;
+	ret = put_in_force(a, connect, err);
+	incoming_reset(a);
+	send_ack(a, state->instance, state->number, ret < 0 ? fz_CODE_INTERNAL : fz_CODE_NONE,
+		 ret < 0 ? err->text : "");
+	if (ret < 0)
+		return ret;
+	log_debug("state %llu is in force", (unsigned long long)state->number);
+	return 1;
 }
 
 static void on_state(struct agent *a, const fz_State *state)
@@ -731,7 +793,7 @@ static void on_closed(void *arg, enum fz_channel_refusal refusal, const char *se
 	a->online = false;
 	incoming_reset(a);
 	if (!a->refused)
-		snprintf(a->trouble, sizeof(a->trouble), "%s", sentence);
+		fz_string_set(a->trouble, sentence);
 	a->refused = false;
 	if (was)
 		log_warning("the connection to the broker is lost: %s", sentence);
@@ -765,6 +827,8 @@ int session_start(struct agent *a)
 	a->uplink = uplink_new(a->loop, &a->id, &calls, a);
 	if (!a->uplink)
 		return -ENOMEM;
+	uv_timer_init(a->loop, &a->again);
+	a->again.data = a;
 	if (a->id.joined)
 		uplink_start(a->uplink);
 	else
@@ -788,6 +852,8 @@ void session_stop(struct agent *a)
 	}
 	session_send(a, msg);
 	a->online = false;	/* nobody sends any more */
+	if (a->uplink)
+		uv_close((uv_handle_t *)&a->again, NULL);
 	uplink_free(a->uplink);
 	a->uplink = NULL;
 	incoming_reset(a);

@@ -4,7 +4,8 @@ fzagent-src := $(addprefix tools/agent/,main.c log.c identity.c desired.c kernel
 	masquerade.c sandbox.c sandbox_files.c sandbox_calls.c uplink.c session.c access.c paths.c reports.c local.c)
 fzagent-pkgs := libuv libnftables libcap libseccomp
 
-tests += tools/agent/desired_test tools/agent/identity_test tools/agent/sandbox_test tools/agent/apply_test
+tests += tools/agent/desired_test tools/agent/identity_test tools/agent/sandbox_test tools/agent/apply_test \
+	tools/agent/session_test
 tools/agent/desired_test-src := tools/agent/desired.c
 tools/agent/identity_test-src := tools/agent/identity.c
 tools/agent/sandbox_test-src := $(addprefix tools/agent/,sandbox.c sandbox_files.c sandbox_calls.c log.c)
@@ -13,6 +14,8 @@ tools/agent/apply_test-src := $(addprefix tools/agent/,apply.c network.c peer.c 
 tools/agent/apply_test-libs := $(foreach f,fz_nl_device_get fz_nl_device_set fz_nl_epoch_begin fz_nl_epoch_commit \
 	fz_nl_epoch_abort fz_nl_resource_add fz_nl_grant_add fz_rtnl_addr_list fz_rtnl_addr_add fz_rtnl_addr_del \
 	fz_rtnl_route_list fz_rtnl_route_add,-Wl,--wrap=$f)
+tools/agent/session_test-src := $(addprefix tools/agent/,session.c desired.c log.c)
+tools/agent/session_test-pkgs := libuv
 
 man-src += tools/agent/fzagent.8
 unit-src += tools/agent/fzagent.service

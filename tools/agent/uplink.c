@@ -411,6 +411,19 @@ void uplink_retry_in(struct uplink *up, uint32_t ms)
 }
 
 /**
+ * uplink_reconnect() - close the connection, and come back after the delay
+ * @up: the uplink
+ * @sentence: why, for whoever hears that it is closed
+ */
+void uplink_reconnect(struct uplink *up, const char *sentence)
+{
+	if (!up->conn)
+		return;
+	flush(up);
+	lost(up, FZ_REFUSAL_NONE, sentence);
+}
+
+/**
  * uplink_stop() - close the connection and do not come back
  * @up: the uplink
  * @sentence: for the log

@@ -32,6 +32,7 @@ struct uplink *uplink_new(uv_loop_t *loop, const struct identity *id, const stru
 			  void *arg);
 void uplink_start(struct uplink *up);
 void uplink_retry_in(struct uplink *up, uint32_t ms);
+void uplink_reconnect(struct uplink *up, const char *sentence);
 void uplink_stop(struct uplink *up, const char *sentence);
 void uplink_alive_every(struct uplink *up, uint32_t ping_ms);
 bool uplink_send(struct uplink *up, const fz_Message *msg);
