@@ -3,6 +3,10 @@
  * Refusals and flows on their way to the broker. They are numbered and kept
  * until the broker has acknowledged them, so that a lost connection loses
  * none; the ring is bounded, and what does not fit is counted and told.
+ *
+ * However much the kernel has to tell, the broker gets no more than it takes:
+ * only so many reports are on their way unacknowledged, and those of a client
+ * come no faster than a broker allows one device.
  */
 #include <sodium.h>
 #include <stdlib.h>
@@ -14,6 +18,12 @@
 
 #define FLUSH_MS 100
 #define RING 4096
+/* Denials, or flows, on their way and not acknowledged. */
+#define WINDOW 1024
+/* A client's reports of each kind: 8 a second with up to 32 entries; a broker takes 20 of both together. */
+#define CLIENT_MS 125
+/* Without an acknowledgement for so long, what is on its way is sent again. */
+#define RESEND_MS 5000
 
 struct kept_denial {
 	fz_Denial body;
@@ -32,6 +42,8 @@ struct kept_flow {
  * @denial_sent: number up to which they were sent on this connection
  * @denial_last: the newest number
  * @lost: refusals that did not fit, told with the next one
+ * @moved: uv_now() when the broker last acknowledged, or was sent something while it owed nothing
+ * @slot: uv_now() from which on a client may send again
  */
 struct reports {
 	struct agent *a;
@@ -40,75 +52,109 @@ struct reports {
 	uint64_t denial_acked, denial_sent, denial_last, lost;
 	struct kept_flow *flows;
 	uint64_t flow_acked, flow_sent, flow_last;
+	uint64_t moved, slot;
 	uv_timer_t timer;
 };
 
-static void send_denials(struct reports *r, fz_Message *msg)
+static bool denials_wait(const struct reports *r)
+{
+	return r->denial_sent < r->denial_last && r->denial_sent - r->denial_acked < WINDOW;
+}
+
+static bool flows_wait(const struct reports *r)
+{
+	return r->flow_sent < r->flow_last && r->flow_sent - r->flow_acked < WINDOW;
+}
+
+static bool unacknowledged(const struct reports *r)
+{
+	return r->denial_acked < r->denial_sent || r->flow_acked < r->flow_sent;
+}
+
+static bool send_denials(struct reports *r, fz_Message *msg)
 {
 	fz_DenialReport *report = &msg->body.denial_report;
 	size_t room = sizeof(report->denial) / sizeof(*report->denial);
 
-	while (r->denial_sent < r->denial_last) {
-		memset(msg, 0, sizeof(*msg));
-		msg->which_body = fz_Message_denial_report_tag;
-		report->epoch = r->epoch;
-		for (uint64_t s = r->denial_sent + 1; s <= r->denial_last && report->denial_count < room; s++) {
-			struct kept_denial *kept = &r->denials[s % RING];
-			fz_Denial *out = &report->denial[report->denial_count++];
+	memset(msg, 0, sizeof(*msg));
+	msg->which_body = fz_Message_denial_report_tag;
+	report->epoch = r->epoch;
+	for (uint64_t s = r->denial_sent + 1; s <= r->denial_last && report->denial_count < room; s++) {
+		struct kept_denial *kept = &r->denials[s % RING];
+		fz_Denial *out = &report->denial[report->denial_count++];
 
-			*out = kept->body;
-			out->age_ms = desired_clock() - kept->at;
-		}
-		if (!uplink_send(r->a->uplink, msg))
-			return;
-		r->denial_sent += report->denial_count;
+		*out = kept->body;
+		out->age_ms = desired_clock() - kept->at;
 	}
+	if (!uplink_send(r->a->uplink, msg))
+		return false;
+	r->denial_sent += report->denial_count;
+	return true;
 }
 
-static void send_flows(struct reports *r, fz_Message *msg)
+static bool send_flows(struct reports *r, fz_Message *msg)
 {
 	fz_FlowReport *report = &msg->body.flow_report;
 	size_t room = sizeof(report->flow) / sizeof(*report->flow);
 
-	while (r->flow_sent < r->flow_last) {
-		memset(msg, 0, sizeof(*msg));
-		msg->which_body = fz_Message_flow_report_tag;
-		report->epoch = r->epoch;
-		for (uint64_t s = r->flow_sent + 1; s <= r->flow_last && report->flow_count < room; s++) {
-			struct kept_flow *kept = &r->flows[s % RING];
-			fz_Flow *out = &report->flow[report->flow_count++];
+	memset(msg, 0, sizeof(*msg));
+	msg->which_body = fz_Message_flow_report_tag;
+	report->epoch = r->epoch;
+	for (uint64_t s = r->flow_sent + 1; s <= r->flow_last && report->flow_count < room; s++) {
+		struct kept_flow *kept = &r->flows[s % RING];
+		fz_Flow *out = &report->flow[report->flow_count++];
 
-			*out = kept->body;
-			out->age_ms = desired_clock() - kept->at;
-		}
-		if (!uplink_send(r->a->uplink, msg))
-			return;
-		r->flow_sent += report->flow_count;
+		*out = kept->body;
+		out->age_ms = desired_clock() - kept->at;
 	}
+	if (!uplink_send(r->a->uplink, msg))
+		return false;
+	r->flow_sent += report->flow_count;
+	return true;
+}
+
+/* For a gateway all that the window lets; for a client one report of each kind, and then it waits for its next slot. */
+static void send_some(struct reports *r, fz_Message *msg)
+{
+	bool all = r->a->kernel.gateway;
+
+	while (denials_wait(r) && send_denials(r, msg) && all)
+		;
+	while (flows_wait(r) && send_flows(r, msg) && all)
+		;
 }
 
 static void flush(uv_timer_t *timer)
 {
 	struct reports *r = timer->data;
+	uint64_t now = uv_now(timer->loop);
 	fz_Message *msg;
 
 	if (!r->a->online)
 		return;
-	msg = malloc(sizeof(*msg));
-	if (!msg)
-		return;
-	send_denials(r, msg);
-	send_flows(r, msg);
+	if (!unacknowledged(r)) {
+		r->moved = now;
+	} else if (now - r->moved >= RESEND_MS) {
+		r->denial_sent = r->denial_acked;
+		r->flow_sent = r->flow_acked;
+		r->moved = now;
+	}
+	msg = r->a->kernel.gateway || now >= r->slot ? malloc(sizeof(*msg)) : NULL;
+	if (msg) {
+		send_some(r, msg);
+		r->slot = now + CLIENT_MS;
+	}
 	free(msg);
-	/* the channel is full: when it has drained a little */
-	if (r->denial_sent < r->denial_last || r->flow_sent < r->flow_last)
-		uv_timer_start(timer, flush, FLUSH_MS, 0);
+	if (denials_wait(r) || flows_wait(r))
+		uv_timer_start(timer, flush, r->slot > now ? r->slot - now : FLUSH_MS, 0);
+	else if (unacknowledged(r))
+		uv_timer_start(timer, flush, r->moved + RESEND_MS - now, 0);
 }
 
 /* A little later, so that a burst travels together. */
 static void soon(struct reports *r)
 {
-	if (r->a->online && !uv_is_active((uv_handle_t *)&r->timer))
+	if (r->a->online && (!uv_is_active((uv_handle_t *)&r->timer) || uv_timer_get_due_in(&r->timer) > FLUSH_MS))
 		uv_timer_start(&r->timer, flush, FLUSH_MS, 0);
 }
 
@@ -216,7 +262,7 @@ void reports_online(struct reports *r)
 {
 	r->denial_sent = r->denial_acked;
 	r->flow_sent = r->flow_acked;
-	if (r->denial_sent < r->denial_last || r->flow_sent < r->flow_last)
+	if (denials_wait(r) || flows_wait(r))
 		soon(r);
 }
 
@@ -229,10 +275,16 @@ void reports_ack(struct reports *r, const fz_ReportAck *ack)
 {
 	if (ack->epoch != r->epoch)
 		return;
-	if (ack->denial_seq > r->denial_acked && ack->denial_seq <= r->denial_sent)
+	if (ack->denial_seq > r->denial_acked && ack->denial_seq <= r->denial_sent) {
 		r->denial_acked = ack->denial_seq;
-	if (ack->flow_seq > r->flow_acked && ack->flow_seq <= r->flow_sent)
+		r->moved = uv_now(r->a->loop);
+	}
+	if (ack->flow_seq > r->flow_acked && ack->flow_seq <= r->flow_sent) {
 		r->flow_acked = ack->flow_seq;
+		r->moved = uv_now(r->a->loop);
+	}
+	if (denials_wait(r) || flows_wait(r))
+		soon(r);
 }
 
 static void closed(uv_handle_t *handle)

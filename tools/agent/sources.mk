@@ -5,7 +5,7 @@ fzagent-src := $(addprefix tools/agent/,main.c log.c identity.c desired.c kernel
 fzagent-pkgs := libuv libnftables libcap libseccomp
 
 tests += tools/agent/desired_test tools/agent/identity_test tools/agent/sandbox_test tools/agent/apply_test \
-	tools/agent/session_test
+	tools/agent/session_test tools/agent/reports_test
 tools/agent/desired_test-src := tools/agent/desired.c
 tools/agent/identity_test-src := tools/agent/identity.c
 tools/agent/sandbox_test-src := $(addprefix tools/agent/,sandbox.c sandbox_files.c sandbox_calls.c log.c)
@@ -16,6 +16,9 @@ tools/agent/apply_test-libs := $(foreach f,fz_nl_device_get fz_nl_device_set fz_
 	fz_rtnl_route_list fz_rtnl_route_add,-Wl,--wrap=$f)
 tools/agent/session_test-src := $(addprefix tools/agent/,session.c desired.c log.c)
 tools/agent/session_test-pkgs := libuv
+tools/agent/reports_test-src := tools/agent/reports.c
+tools/agent/reports_test-pkgs := libuv
+tools/agent/reports_test-libs := $(foreach f,uv_now uv_timer_start uv_timer_get_due_in uv_is_active,-Wl,--wrap=$f)
 
 man-src += tools/agent/fzagent.8
 unit-src += tools/agent/fzagent.service
