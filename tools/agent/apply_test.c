@@ -25,6 +25,7 @@
  * @addrs, @routes: what the device has
  * @grants: the last ones that were added
  * @modes, @asks: how often they were set
+ * @psk: the preshared key that was set last; @n_psks: how often one was
  * @removed: first bytes of the keys of peers that were removed
  */
 static struct fake {
@@ -36,7 +37,8 @@ static struct fake {
 	size_t n_addrs, n_routes;
 	struct fz_grant grants[ROOM];
 	size_t n_grants;
-	unsigned int modes, asks, commits;
+	unsigned int modes, asks, commits, n_psks;
+	uint8_t psk[FZ_KEY_LEN];
 	uint8_t peers[ROOM], removed[ROOM];
 	size_t n_peers, n_removed;
 } fake;
@@ -75,6 +77,10 @@ static int set_peer(const struct fz_peer *peer, struct fz_error *err)
 {
 	if (peer->public_key[0] == fake.bad_peer)
 		return fz_error_set(err, -EINVAL, "no such key");
+	if (peer->has & FZ_HAS_PRESHARED_KEY) {
+		memcpy(fake.psk, peer->preshared_key, FZ_KEY_LEN);
+		fake.n_psks++;
+	}
 	if (peer->flags & FZ_PEER_F_REMOVE_ME)
 		fake.removed[fake.n_removed++] = peer->public_key[0];
 	return 0;
@@ -400,6 +406,86 @@ static void test_difference(void **state)
 	desired_clear(&d);
 }
 
+/* --- preshared keys -------------------------------------------------------- */
+
+/* The other end of a pair, with a control key to open what is sealed for it. */
+struct end {
+	uint8_t public[crypto_box_PUBLICKEYBYTES], private[crypto_box_SECRETKEYBYTES];
+};
+
+static void put_end(struct desired *d, const struct end *end)
+{
+	fz_Item item = *peer_item(1);
+
+	item.body.peer.psk = true;
+	item.body.peer.control_key.size = sizeof(end->public);
+	memcpy(item.body.peer.control_key.bytes, end->public, sizeof(end->public));
+	put(d, &item);
+}
+
+static bool opens(const uint8_t sealed[KERNEL_SEALED_LEN], const struct end *end, uint8_t psk[FZ_KEY_LEN])
+{
+	return !crypto_box_seal_open(psk, sealed, KERNEL_SEALED_LEN, end->public, end->private);
+}
+
+static void test_key_is_sealed_to_whom_it_was_made_for(void **state)
+{
+	struct kernel gateway = { .dev = "fz0", .ifindex = IFINDEX, .gateway = true };
+	uint8_t sealed[KERNEL_SEALED_LEN], psk[FZ_KEY_LEN], first[FZ_KEY_LEN], key[FZ_KEY_LEN];
+	struct end client, other;
+	struct desired d = { 0 };
+	struct want_peer *peer;
+
+	(void)state;
+	crypto_box_keypair(client.public, client.private);
+	crypto_box_keypair(other.public, other.private);
+	memset(key, 1, sizeof(key));
+	put_end(&d, &client);
+	assert_int_equal(kernel_apply_all(&gateway, &d, NULL), 0);
+	memcpy(first, fake.psk, sizeof(first));
+	peer = desired_peer(&d, key);
+	assert_int_equal(kernel_peer_seal(&gateway, peer, sealed, NULL), 0);
+	assert_true(opens(sealed, &client, psk));
+	assert_memory_equal(psk, first, sizeof(first));
+	/* again: the same key */
+	assert_int_equal(kernel_peer_seal(&gateway, peer, sealed, NULL), 0);
+	assert_true(opens(sealed, &client, psk));
+	assert_memory_equal(psk, first, sizeof(first));
+
+	/* the broker names somebody else as the other end: not this key */
+	put_end(&d, &other);
+	peer = desired_peer(&d, key);
+	assert_int_equal(kernel_peer_seal(&gateway, peer, sealed, NULL), 0);
+	assert_false(opens(sealed, &client, psk));
+	assert_true(opens(sealed, &other, psk));
+	assert_memory_not_equal(psk, first, sizeof(first));
+	assert_memory_equal(psk, fake.psk, sizeof(psk));
+	desired_clear(&d);
+}
+
+static void test_key_found_in_the_kernel_is_sealed_to_nobody(void **state)
+{
+	struct kernel gateway = { .dev = "fz0", .ifindex = IFINDEX, .gateway = true };
+	uint8_t sealed[KERNEL_SEALED_LEN], psk[FZ_KEY_LEN], key[FZ_KEY_LEN];
+	struct fz_peer now = { .preshared_key = { 7 } };
+	struct desired d = { 0 };
+	struct want_peer *peer;
+	struct end client;
+
+	(void)state;
+	crypto_box_keypair(client.public, client.private);
+	memset(key, 1, sizeof(key));
+	put_end(&d, &client);
+	peer = desired_peer(&d, key);
+	assert_int_equal(kernel_peer_set(&gateway, peer, &now, false, NULL), 0);
+	assert_int_equal(fake.n_psks, 0);
+	assert_int_equal(kernel_peer_seal(&gateway, peer, sealed, NULL), 0);
+	assert_true(opens(sealed, &client, psk));
+	assert_memory_not_equal(psk, now.preshared_key, sizeof(psk));
+	assert_memory_equal(psk, fake.psk, sizeof(psk));
+	desired_clear(&d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -409,7 +495,11 @@ int main(void)
 		cmocka_unit_test_setup(test_peer_that_is_not_taken, setup),
 		cmocka_unit_test_setup(test_policy_that_is_not_taken, setup),
 		cmocka_unit_test_setup(test_difference, setup),
+		cmocka_unit_test_setup(test_key_is_sealed_to_whom_it_was_made_for, setup),
+		cmocka_unit_test_setup(test_key_found_in_the_kernel_is_sealed_to_nobody, setup),
 	};
 
+	if (sodium_init() < 0)
+		return 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -81,11 +81,27 @@ int want_peer_candidates(struct want_peer *peer, const struct fz_candidate *list
 
 	if (!copy)
 		return -ENOMEM;
-	memcpy(copy, list, n * sizeof(*copy));
+	if (n)
+		memcpy(copy, list, n * sizeof(*copy));
 	free(peer->candidates);
 	peer->candidates = copy;
 	peer->n_candidates = n;
 	return 0;
+}
+
+/**
+ * want_peer_keep_key() - the preshared key that a gateway made stays with its peer
+ * @peer: as the broker wants it now
+ * @before: the same peer in the state before
+ *
+ * Whom it was made for stays too, whatever control key the broker names now.
+ */
+void want_peer_keep_key(struct want_peer *peer, const struct want_peer *before)
+{
+	peer->has_preshared = before->has_preshared;
+	memcpy(peer->preshared, before->preshared, sizeof(peer->preshared));
+	peer->made = before->made;
+	memcpy(peer->made_for, before->made_for, sizeof(peer->made_for));
 }
 
 /**
@@ -150,8 +166,7 @@ static int put_peer(struct desired *d, const fz_Peer *in, bool remove)
 	for (size_t i = 0; i < in->allowed_ip_count; i++)
 		prefix_of(&peer->allowedips[peer->n_allowedips++], &in->allowed_ip[i]);
 	if (old) {
-		peer->has_preshared = old->has_preshared;
-		memcpy(peer->preshared, old->preshared, sizeof(peer->preshared));
+		want_peer_keep_key(peer, old);
 		HASH_DEL(d->peers, old);
 		peer_free(old);
 	}

@@ -7,6 +7,7 @@
 #ifndef AGENT_KERNEL_H
 #define AGENT_KERNEL_H
 
+#include <sodium.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -17,6 +18,9 @@
 
 /* Marks our routes, so that nobody else's is ever deleted (rtnetlink's rtm_protocol). */
 #define KERNEL_ROUTE_PROTOCOL 102
+
+/* A preshared key, sealed for its other end. */
+#define KERNEL_SEALED_LEN (crypto_box_SEALBYTES + FZ_KEY_LEN)
 
 /* A state is in force but for a part that this host cannot have, or another peer's fault kept from it. */
 #define KERNEL_LEFT_OUT 1
@@ -49,7 +53,7 @@ struct kernel {
 	const uint8_t *control_private;
 	const uint8_t *control_public;
 	void (*key_missing)(void *arg, const struct want_peer *peer);
-	void (*key_made)(void *arg, const struct want_peer *peer);
+	void (*key_made)(void *arg, struct want_peer *peer);
 	void *arg;
 };
 
@@ -66,6 +70,8 @@ int kernel_peer_set(struct kernel *k, struct want_peer *want, const struct fz_pe
 int kernel_peer_remove(struct kernel *k, const uint8_t key[FZ_KEY_LEN], struct fz_error *err);
 int kernel_peer_candidates(struct kernel *k, struct want_peer *want, const struct fz_candidate *list,
 			   size_t n, bool connect, struct fz_error *err);
+int kernel_peer_seal(struct kernel *k, struct want_peer *want, uint8_t sealed[KERNEL_SEALED_LEN],
+		     struct fz_error *err);
 int kernel_peer_key(struct kernel *k, const uint8_t key[FZ_KEY_LEN], const uint8_t *sealed, size_t len,
 		    struct fz_error *err);
 

@@ -74,9 +74,22 @@ static int add_candidates(struct fz_peer *peer, const struct fz_candidate *list,
 static int open_sealed(const struct kernel *k, uint8_t psk[FZ_KEY_LEN], const uint8_t *sealed, size_t len,
 		       struct fz_error *err)
 {
-	if (len != crypto_box_SEALBYTES + FZ_KEY_LEN ||
+	if (len != KERNEL_SEALED_LEN ||
 	    crypto_box_seal_open(psk, sealed, len, k->control_public, k->control_private))
 		return fz_error_set(err, -EBADMSG, "a preshared key came that was not sealed for this device");
+	return 0;
+}
+
+/* A new preshared key, for whoever holds the peer's control key now. */
+static int make_key(struct want_peer *want, struct fz_error *err)
+{
+	int ret = fz_key_generate_preshared(want->preshared);
+
+	if (ret)
+		return fz_error_set(err, ret, "no random numbers for a preshared key");
+	want->has_preshared = true;
+	want->made = want->has_control_key;
+	memcpy(want->made_for, want->control_key, sizeof(want->made_for));
 	return 0;
 }
 
@@ -107,10 +120,9 @@ static int choose_key(struct kernel *k, struct want_peer *want, const struct fz_
 		return 0;
 	}
 	if (!want->has_preshared) {
-		ret = fz_key_generate_preshared(want->preshared);
+		ret = make_key(want, err);
 		if (ret)
-			return fz_error_set(err, ret, "no random numbers for a preshared key");
-		want->has_preshared = true;
+			return ret;
 		if (k->key_made)
 			k->key_made(k->arg, want);
 	}
@@ -244,6 +256,55 @@ int kernel_peer_candidates(struct kernel *k, struct want_peer *want, const struc
 	ret = add_candidates(peer, list, n) ? fz_error_set(err, -ENOMEM, "out of memory")
 					    : fz_nl_device_set(k->nl, dev, err);
 	fz_device_free(dev);
+	return ret;
+}
+
+/* Brings the preshared key that @want has to the kernel. */
+static int set_key(struct kernel *k, const struct want_peer *want, struct fz_error *err)
+{
+	struct fz_peer *peer;
+	struct fz_device *dev = one_peer(k, want->key, &peer);
+	int ret;
+
+	if (!dev)
+		return fz_error_set(err, -ENOMEM, "out of memory");
+	memcpy(peer->preshared_key, want->preshared, FZ_KEY_LEN);
+	peer->has |= FZ_HAS_PRESHARED_KEY;
+	peer->flags |= FZ_PEER_F_UPDATE_ONLY;
+	ret = fz_nl_device_set(k->nl, dev, err);
+	fz_device_free(dev);
+	return ret;
+}
+
+/**
+ * kernel_peer_seal() - the preshared key of a pair, sealed for its other end
+ * @k: the device, a gateway's
+ * @want: the peer
+ * @sealed: out
+ * @err: why not
+ *
+ * A key is sealed to nobody but whom it was made for. It is the broker that
+ * says who is at the other end: for another one than before, or than this
+ * process remembers, there is another key, and the one that the pair had is
+ * told to nobody.
+ *
+ * Return: 0 or a negative errno.
+ */
+int kernel_peer_seal(struct kernel *k, struct want_peer *want, uint8_t sealed[KERNEL_SEALED_LEN],
+		     struct fz_error *err)
+{
+	int ret = 0;
+
+	if (!want->psk || !want->has_control_key)
+		return fz_error_set(err, -ENOKEY, "there is no preshared key for this peer, or nobody to seal it to");
+	if (!want->has_preshared || !want->made ||
+	    memcmp(want->made_for, want->control_key, sizeof(want->made_for))) {
+		ret = make_key(want, err);
+		if (!ret)
+			ret = set_key(k, want, err);
+	}
+	if (!ret && crypto_box_seal(sealed, want->preshared, FZ_KEY_LEN, want->made_for))
+		ret = fz_error_set(err, -EINVAL, "the preshared key could not be sealed");
 	return ret;
 }
 

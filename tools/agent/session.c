@@ -427,10 +427,8 @@ static void keep_preshared(struct desired *fresh, const struct desired *old)
 	for (peer = fresh->peers; peer; peer = peer->hh.next) {
 		const struct want_peer *before = desired_peer(old, peer->key);
 
-		if (before && before->has_preshared) {
-			memcpy(peer->preshared, before->preshared, FZ_KEY_LEN);
-			peer->has_preshared = true;
-		}
+		if (before)
+			want_peer_keep_key(peer, before);
 	}
 }
 
@@ -573,14 +571,24 @@ static void on_state(struct agent *a, const fz_State *state)
 
 /* --- peers ----------------------------------------------------------------- */
 
-static bool seal(pb_byte_t *out, pb_size_t *size, const struct want_peer *peer, const uint8_t control_key[32])
+/* Whether the broker still means the other end that the state names: only to that one a key is sealed. */
+static bool same_end(const struct want_peer *peer, const pb_byte_t *control_key, pb_size_t len)
 {
-	if (!peer || !peer->has_preshared)
-		return false;
-	if (crypto_box_seal(out, peer->preshared, FZ_KEY_LEN, control_key))
-		return false;
-	*size = crypto_box_SEALBYTES + FZ_KEY_LEN;
-	return true;
+	return peer->has_control_key && len == sizeof(peer->control_key) &&
+	       !memcmp(peer->control_key, control_key, sizeof(peer->control_key));
+}
+
+static int seal_for_client(struct agent *a, const fz_Admit *admit, struct want_peer *peer, fz_Admitted *out,
+			   struct fz_error *err)
+{
+	int ret;
+
+	if (!peer || !same_end(peer, admit->control_key.bytes, admit->control_key.size))
+		return fz_error_set(err, -ENOKEY, "a preshared key was asked for that is not this client's");
+	ret = kernel_peer_seal(&a->kernel, peer, out->sealed_psk.bytes, err);
+	if (!ret)
+		out->sealed_psk.size = KERNEL_SEALED_LEN;
+	return ret;
 }
 
 static void on_admit(struct agent *a, const fz_Admit *admit)
@@ -605,12 +613,9 @@ static void on_admit(struct agent *a, const fz_Admit *admit)
 	} else if (peer && peer->failed) {
 		out->code = fz_CODE_INTERNAL;
 		fz_string_set(out->sentence, a->left_out);
-	} else if (admit->want_psk) {
-		if (admit->control_key.size != 32 ||
-		    !seal(out->sealed_psk.bytes, &out->sealed_psk.size, peer, admit->control_key.bytes)) {
-			out->code = fz_CODE_INTERNAL;
-			fz_string_set(out->sentence, "the preshared key could not be sealed");
-		}
+	} else if (admit->want_psk && seal_for_client(a, admit, peer, out, &err)) {
+		out->code = fz_CODE_INTERNAL;
+		fz_string_set(out->sentence, err.text);
 	}
 	out->candidate_count = (pb_size_t)paths_candidates(a->paths, out->candidate,
 							   sizeof(out->candidate) / sizeof(*out->candidate));
@@ -643,36 +648,42 @@ static void on_candidates(struct agent *a, const fz_Candidates *c)
 	free(list);
 }
 
-/* The preshared key of a pair, sealed for the other end; with @control_key NULL, the wish for it. */
-static void send_peer_key(struct agent *a, const struct want_peer *peer, const uint8_t *control_key)
+/* The preshared key of a pair, sealed for the other end. */
+static void send_peer_key(struct agent *a, struct want_peer *peer)
 {
 	fz_Message *msg = session_message(fz_Message_peer_key_tag);
+	struct fz_error err = { 0 };
 	fz_PeerKey *out;
 
 	if (!msg)
 		return;
 	out = &msg->body.peer_key;
 	fz_bytes_set(out->peer, peer->key, FZ_KEY_LEN);
-	out->want = !control_key;
-	if (control_key && !seal(out->sealed_psk.bytes, &out->sealed_psk.size, peer, control_key)) {
+	if (kernel_peer_seal(&a->kernel, peer, out->sealed_psk.bytes, &err)) {
+		log_warning("no preshared key for %s: %s", peer->name, err.text);
 		free(msg);
 		return;
 	}
+	out->sealed_psk.size = KERNEL_SEALED_LEN;
 	session_send(a, msg);
 }
 
 /* A gateway made a key outside of an admission (it lost the old one): its client must get it. */
-static void on_key_made(void *arg, const struct want_peer *peer)
+static void on_key_made(void *arg, struct want_peer *peer)
 {
-	struct agent *a = arg;
-
 	if (peer->has_control_key)
-		send_peer_key(a, peer, peer->control_key);
+		send_peer_key(arg, peer);
 }
 
 static void on_key_missing(void *arg, const struct want_peer *peer)
 {
-	send_peer_key(arg, peer, NULL);
+	fz_Message *msg = session_message(fz_Message_peer_key_tag);
+
+	if (msg) {
+		fz_bytes_set(msg->body.peer_key.peer, peer->key, FZ_KEY_LEN);
+		msg->body.peer_key.want = true;
+	}
+	session_send(arg, msg);
 }
 
 static void on_peer_key(struct agent *a, const fz_PeerKey *key)
@@ -684,8 +695,10 @@ static void on_peer_key(struct agent *a, const fz_PeerKey *key)
 	if (!peer)
 		return;
 	if (key->want && a->kernel.gateway) {
-		if (key->control_key.size == 32)
-			send_peer_key(a, peer, key->control_key.bytes);
+		if (same_end(peer, key->control_key.bytes, key->control_key.size))
+			send_peer_key(a, peer);
+		else
+			log_warning("the broker asks for the preshared key of %s in the name of somebody else", peer->name);
 		return;
 	}
 	if (!a->kernel.gateway && key->sealed_psk.size &&

@@ -23,6 +23,7 @@
  * @reconnects: how often the connection was closed to come back
  * @takes: what the kernel says of a whole state, @takes_items of a difference
  * @applied, @items: how often each was brought to it
+ * @seals: how often a preshared key was sealed
  * @peers, @routes: of the last whole state
  */
 static struct world {
@@ -30,7 +31,7 @@ static struct world {
 	void *arg;
 	fz_Message sent[fz_Message_error_tag + 1];
 	unsigned int n_sent[fz_Message_error_tag + 1];
-	unsigned int reconnects, applied, items, peers, routes;
+	unsigned int reconnects, applied, items, seals, peers, routes;
 	int takes, takes_items;
 } world;
 
@@ -110,6 +111,16 @@ int kernel_peer_key(struct kernel *k, const uint8_t key[FZ_KEY_LEN], const uint8
 	(void)sealed;
 	(void)len;
 	(void)err;
+	return 0;
+}
+
+int kernel_peer_seal(struct kernel *k, struct want_peer *want, uint8_t sealed[KERNEL_SEALED_LEN], struct fz_error *err)
+{
+	(void)k;
+	(void)want;
+	(void)err;
+	memset(sealed, 7, KERNEL_SEALED_LEN);
+	world.seals++;
 	return 0;
 }
 
@@ -369,6 +380,46 @@ static void test_access_that_is_taken_away_from_the_device(void **state)
 	assert_int_equal(world.peers, 0);
 }
 
+static void test_preshared_key_for_somebody_else(void **state)
+{
+	fz_Admit *admit;
+	fz_Message *msg;
+	fz_Peer *peer;
+
+	(void)state;
+	agent.kernel.gateway = true;
+	peer = add_peer(state_message(&msg, 1, 0), 1);
+	peer->psk = true;
+	peer->control_key.size = 32;
+	memset(peer->control_key.bytes, 5, 32);
+	hear(msg);
+
+	for (uint8_t end = 5; end <= 6; end++) {
+		msg = message(fz_Message_peer_key_tag);
+		msg->body.peer_key.want = true;
+		msg->body.peer_key.peer.size = msg->body.peer_key.control_key.size = 32;
+		memset(msg->body.peer_key.peer.bytes, 1, 32);
+		memset(msg->body.peer_key.control_key.bytes, end, 32);
+		hear(msg);
+		assert_int_equal(world.seals, 1);
+		assert_int_equal(world.n_sent[fz_Message_peer_key_tag], 1);
+	}
+	for (uint8_t end = 5; end <= 6; end++) {
+		msg = message(fz_Message_admit_tag);
+		admit = &msg->body.admit;
+		admit->want_psk = true;
+		admit->peer.size = admit->control_key.size = 32;
+		memset(admit->peer.bytes, 1, 32);
+		memset(admit->control_key.bytes, end, 32);
+		hear(msg);
+		assert_int_equal(world.seals, 2);
+		assert_int_equal(world.sent[fz_Message_admitted_tag].body.admitted.code,
+				 end == 5 ? fz_CODE_NONE : fz_CODE_INTERNAL);
+		assert_int_equal(world.sent[fz_Message_admitted_tag].body.admitted.sealed_psk.size,
+				 end == 5 ? KERNEL_SEALED_LEN : 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -378,6 +429,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_snapshot_that_makes_no_sense, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_parts_after_one_that_makes_no_sense, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_access_that_is_taken_away_from_the_device, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_preshared_key_for_somebody_else, setup, teardown),
 	};
 
 	if (sodium_init() < 0)
