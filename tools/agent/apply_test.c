@@ -486,6 +486,51 @@ static void test_key_found_in_the_kernel_is_sealed_to_nobody(void **state)
 	desired_clear(&d);
 }
 
+static void count_missing(void *arg, const struct want_peer *peer)
+{
+	(void)peer;
+	(*(unsigned int *)arg)++;
+}
+
+static void test_sealed_key_that_does_not_open(void **state)
+{
+	fz_Item items[] = { *peer_item(1), *peer_item(2), *grant_item(1) };
+	fz_Peer *bad = &items[0].body.peer, *good = &items[1].body.peer;
+	struct desired d = { 0 };
+	unsigned int missing = 0;
+	struct end client;
+	struct kernel k = { .dev = "fz0", .ifindex = IFINDEX, .control_public = client.public,
+			    .control_private = client.private, .key_missing = count_missing, .arg = &missing };
+
+	(void)state;
+	crypto_box_keypair(client.public, client.private);
+	bad->psk = good->psk = true;
+	bad->sealed_psk.size = good->sealed_psk.size = KERNEL_SEALED_LEN;
+	randombytes_buf(bad->sealed_psk.bytes, KERNEL_SEALED_LEN);
+	assert_int_equal(crypto_box_seal(good->sealed_psk.bytes, client.public, FZ_KEY_LEN, client.public), 0);
+	for (size_t i = 0; i < 3; i++)
+		put(&d, &items[i]);
+	assert_int_equal(kernel_apply_items(&k, &d, items, 3, false, NULL), 0);
+	assert_int_equal(fake.n_psks, 1);
+	assert_memory_equal(fake.psk, client.public, FZ_KEY_LEN);
+	assert_int_equal(fake.n_grants, 1);
+	assert_int_equal(missing, 1);
+
+	/* the answer is no better: that is that */
+	randombytes_buf(bad->sealed_psk.bytes, KERNEL_SEALED_LEN);
+	put(&d, &items[0]);
+	assert_int_equal(kernel_apply_items(&k, &d, items, 1, false, NULL), 0);
+	assert_int_equal(missing, 1);
+
+	/* one that opens is taken at any time */
+	*bad = *good;
+	memset(bad->public_key.bytes, 1, FZ_KEY_LEN);
+	put(&d, &items[0]);
+	assert_int_equal(kernel_apply_items(&k, &d, items, 1, false, NULL), 0);
+	assert_int_equal(fake.n_psks, 2);
+	desired_clear(&d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -497,6 +542,7 @@ int main(void)
 		cmocka_unit_test_setup(test_difference, setup),
 		cmocka_unit_test_setup(test_key_is_sealed_to_whom_it_was_made_for, setup),
 		cmocka_unit_test_setup(test_key_found_in_the_kernel_is_sealed_to_nobody, setup),
+		cmocka_unit_test_setup(test_sealed_key_that_does_not_open, setup),
 	};
 
 	if (sodium_init() < 0)

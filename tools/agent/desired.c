@@ -90,16 +90,17 @@ int want_peer_candidates(struct want_peer *peer, const struct fz_candidate *list
 }
 
 /**
- * want_peer_keep_key() - the preshared key that a gateway made stays with its peer
+ * want_peer_keep_key() - what was agreed with a peer about its preshared key stays
  * @peer: as the broker wants it now
  * @before: the same peer in the state before
  *
- * Whom it was made for stays too, whatever control key the broker names now.
+ * Whom a gateway made it for stays too, whatever control key the broker names now.
  */
 void want_peer_keep_key(struct want_peer *peer, const struct want_peer *before)
 {
 	peer->has_preshared = before->has_preshared;
 	memcpy(peer->preshared, before->preshared, sizeof(peer->preshared));
+	peer->asked = before->asked;
 	peer->made = before->made;
 	memcpy(peer->made_for, before->made_for, sizeof(peer->made_for));
 }

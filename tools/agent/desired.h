@@ -29,6 +29,7 @@ struct want_peer {
 	uint8_t made_for[32];		/* the only control key that it is ever sealed to */
 	uint8_t sealed_psk[80];
 	size_t sealed_len;
+	bool asked;			/* a client's: for another one, as the sealed one does not open */
 	uint16_t keepalive;
 	char name[129];
 	struct fz_prefix *allowedips;

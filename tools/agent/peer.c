@@ -94,6 +94,32 @@ static int make_key(struct want_peer *want, struct fz_error *err)
 }
 
 /*
+ * What the gateway sealed for this client. One that does not open is as good as
+ * none, and no reason to do without the peer's other properties; another one is
+ * asked for once, so that a gateway which answers with nonsense is left alone.
+ */
+static void take_key(struct kernel *k, struct want_peer *want, const struct fz_peer *now, struct fz_peer *set)
+{
+	bool held = now && !fz_key_is_zero(now->preshared_key);
+	struct fz_error err = { 0 };
+	bool ask = now && !held;
+
+	if (want->sealed_len) {
+		if (!open_sealed(k, set->preshared_key, want->sealed_psk, want->sealed_len, &err)) {
+			set->has |= FZ_HAS_PRESHARED_KEY;
+			want->asked = false;
+			return;
+		}
+		if (want->asked)
+			return;
+		log_warning("peer %s: %s", want->name, err.text);
+		want->asked = ask = true;
+	}
+	if (ask && k->key_missing)
+		k->key_missing(k->arg, want);
+}
+
+/*
  * The pair's preshared key. The gateway makes it and keeps it over restarts by
  * reading it from the kernel; the client has what the gateway sealed for it.
  */
@@ -101,18 +127,13 @@ static int choose_key(struct kernel *k, struct want_peer *want, const struct fz_
 		      struct fz_peer *set, struct fz_error *err)
 {
 	bool held = now && !fz_key_is_zero(now->preshared_key);
-	int ret = 0;
+	int ret;
 
 	if (!want->psk)
 		return 0;
 	if (!k->gateway) {
-		if (want->sealed_len) {
-			ret = open_sealed(k, set->preshared_key, want->sealed_psk, want->sealed_len, err);
-			set->has |= FZ_HAS_PRESHARED_KEY;
-		} else if (now && !held && k->key_missing) {
-			k->key_missing(k->arg, want);
-		}
-		return ret;
+		take_key(k, want, now, set);
+		return 0;
 	}
 	if (!want->has_preshared && held) {
 		memcpy(want->preshared, now->preshared_key, FZ_KEY_LEN);
