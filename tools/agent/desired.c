@@ -9,6 +9,9 @@
 
 #include "message.h"
 
+/* As many as an item has, whatever a peer has at a time: they come and go by themselves. */
+#define CANDIDATES_COUNTED (sizeof(((fz_Peer *)NULL)->candidate) / sizeof(fz_Candidate))
+
 /**
  * desired_clock() - milliseconds since boot, suspend included: the clock of leases
  *
@@ -135,15 +138,61 @@ static void resource_free(struct want_resource *res)
 	free(res);
 }
 
+/* What each thing is counted for; not the table that finds it, which is a part of that. */
+static size_t peer_bytes(const struct want_peer *peer)
+{
+	return sizeof(*peer) + peer->n_allowedips * sizeof(*peer->allowedips) +
+	       CANDIDATES_COUNTED * sizeof(*peer->candidates);
+}
+
+static size_t resource_bytes(const struct want_resource *res)
+{
+	return sizeof(*res) + res->spec.n_prefixes * sizeof(*res->spec.prefixes) +
+	       res->spec.n_services * sizeof(*res->spec.services);
+}
+
+static void del_peer(struct desired *d, struct want_peer *peer)
+{
+	d->bytes -= peer_bytes(peer);
+	HASH_DEL(d->peers, peer);
+	peer_free(peer);
+}
+
+static void del_resource(struct desired *d, struct want_resource *res)
+{
+	d->bytes -= resource_bytes(res);
+	HASH_DEL(d->resources, res);
+	resource_free(res);
+}
+
+static void del_grant(struct desired *d, struct want_grant *grant)
+{
+	d->bytes -= sizeof(*grant);
+	HASH_DEL(d->grants, grant);
+	free(grant);
+}
+
+static void del_prefix(struct desired *d, struct want_prefix *want)
+{
+	d->bytes -= sizeof(*want);
+	HASH_DEL(d->prefixes, want);
+	free(want);
+}
+
+static void del_mode(struct desired *d, struct want_mode *want)
+{
+	d->bytes -= sizeof(*want);
+	HASH_DEL(d->modes, want);
+	free(want);
+}
+
 static int put_peer(struct desired *d, const fz_Peer *in, bool remove)
 {
 	struct want_peer *old = desired_peer(d, in->public_key.bytes), *peer;
 
 	if (remove) {
-		if (old) {
-			HASH_DEL(d->peers, old);
-			peer_free(old);
-		}
+		if (old)
+			del_peer(d, old);
 		return 0;
 	}
 	peer = calloc(1, sizeof(*peer));
@@ -168,9 +217,9 @@ static int put_peer(struct desired *d, const fz_Peer *in, bool remove)
 		prefix_of(&peer->allowedips[peer->n_allowedips++], &in->allowed_ip[i]);
 	if (old) {
 		want_peer_keep_key(peer, old);
-		HASH_DEL(d->peers, old);
-		peer_free(old);
+		del_peer(d, old);
 	}
+	d->bytes += peer_bytes(peer);
 	HASH_ADD(hh, d->peers, key, FZ_KEY_LEN, peer);
 	return 0;
 }
@@ -183,10 +232,8 @@ static int put_resource(struct desired *d, const fz_Resource *in, bool remove)
 
 	HASH_FIND_STR(d->resources, in->name, old);
 	if (remove) {
-		if (old) {
-			HASH_DEL(d->resources, old);
-			resource_free(old);
-		}
+		if (old)
+			del_resource(d, old);
 		return 0;
 	}
 	res = calloc(1, sizeof(*res));
@@ -210,10 +257,9 @@ static int put_resource(struct desired *d, const fz_Resource *in, bool remove)
 		if (fz_resource_add_service(&res->spec, &service))
 			goto nomem;
 	}
-	if (old) {
-		HASH_DEL(d->resources, old);
-		resource_free(old);
-	}
+	if (old)
+		del_resource(d, old);
+	d->bytes += resource_bytes(res);
 	HASH_ADD_STR(d->resources, name, res);
 	return 0;
 nomem:
@@ -251,10 +297,8 @@ static int put_grant(struct desired *d, const fz_Grant *in, bool remove)
 	grant_key_of(&key, in);
 	grant = desired_grant(d, &key);
 	if (remove) {
-		if (grant) {
-			HASH_DEL(d->grants, grant);
-			free(grant);
-		}
+		if (grant)
+			del_grant(d, grant);
 		return 0;
 	}
 	if (!grant) {
@@ -262,6 +306,7 @@ static int put_grant(struct desired *d, const fz_Grant *in, bool remove)
 		if (!grant)
 			return -ENOMEM;
 		grant->key = key;
+		d->bytes += sizeof(*grant);
 		HASH_ADD(hh, d->grants, key, sizeof(grant->key), grant);
 	}
 	grant_fill(grant, in);
@@ -280,10 +325,8 @@ static int put_prefix(struct desired *d, enum prefix_kind kind, const fz_Prefix 
 	memcpy(key.addr, in->addr.bytes, in->addr.size);
 	HASH_FIND(hh, d->prefixes, &key, sizeof(key), want);
 	if (remove) {
-		if (want) {
-			HASH_DEL(d->prefixes, want);
-			free(want);
-		}
+		if (want)
+			del_prefix(d, want);
 		return 0;
 	}
 	if (want)
@@ -293,6 +336,7 @@ static int put_prefix(struct desired *d, enum prefix_kind kind, const fz_Prefix 
 		return -ENOMEM;
 	want->key = key;
 	prefix_of(&want->prefix, in);
+	d->bytes += sizeof(*want);
 	HASH_ADD(hh, d->prefixes, key, sizeof(want->key), want);
 	return 0;
 }
@@ -308,10 +352,8 @@ static int put_mode(struct desired *d, const fz_ModeSetting *in, bool remove)
 	memcpy(key.peer, in->peer.bytes, in->peer.size);
 	HASH_FIND(hh, d->modes, &key, sizeof(key), want);
 	if (remove) {
-		if (want) {
-			HASH_DEL(d->modes, want);
-			free(want);
-		}
+		if (want)
+			del_mode(d, want);
 		return 0;
 	}
 	if (!want) {
@@ -319,6 +361,7 @@ static int put_mode(struct desired *d, const fz_ModeSetting *in, bool remove)
 		if (!want)
 			return -ENOMEM;
 		want->key = key;
+		d->bytes += sizeof(*want);
 		HASH_ADD(hh, d->modes, key, sizeof(want->key), want);
 	}
 	want->state.present = true;
@@ -400,12 +443,15 @@ int desired_check(const fz_Item *item, struct fz_error *err)
  * @item: checked by desired_check(); replaces what has its key, or removes it
  * @err: why not
  *
- * Return: 0 or -ENOMEM.
+ * Return: 0; -ENOMEM; or -E2BIG when the state has all the room that there is.
  */
 int desired_put(struct desired *d, const fz_Item *item, struct fz_error *err)
 {
 	int ret = 0;
 
+	if (!item->remove && d->bytes >= DESIRED_BYTES_MAX)
+		return fz_error_set(err, -E2BIG, "the broker's state is larger than the %u MiB that are kept of it",
+				    DESIRED_BYTES_MAX >> 20);
 	switch (item->which_body) {
 	case fz_Item_peer_tag:
 		ret = put_peer(d, &item->body.peer, item->remove);
@@ -449,26 +495,16 @@ void desired_clear(struct desired *d)
 	struct want_peer *peer, *next_peer;
 	struct want_mode *mode, *next_mode;
 
-	HASH_ITER(hh, d->peers, peer, next_peer) {
-		HASH_DEL(d->peers, peer);
-		peer_free(peer);
-	}
-	HASH_ITER(hh, d->resources, res, next_res) {
-		HASH_DEL(d->resources, res);
-		resource_free(res);
-	}
-	HASH_ITER(hh, d->grants, grant, next_grant) {
-		HASH_DEL(d->grants, grant);
-		free(grant);
-	}
-	HASH_ITER(hh, d->prefixes, prefix, next_prefix) {
-		HASH_DEL(d->prefixes, prefix);
-		free(prefix);
-	}
-	HASH_ITER(hh, d->modes, mode, next_mode) {
-		HASH_DEL(d->modes, mode);
-		free(mode);
-	}
+	HASH_ITER(hh, d->peers, peer, next_peer)
+		del_peer(d, peer);
+	HASH_ITER(hh, d->resources, res, next_res)
+		del_resource(d, res);
+	HASH_ITER(hh, d->grants, grant, next_grant)
+		del_grant(d, grant);
+	HASH_ITER(hh, d->prefixes, prefix, next_prefix)
+		del_prefix(d, prefix);
+	HASH_ITER(hh, d->modes, mode, next_mode)
+		del_mode(d, mode);
 	memset(d, 0, sizeof(*d));
 }
 

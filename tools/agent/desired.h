@@ -17,6 +17,9 @@
 #include "error.h"
 #include "types.h"
 
+/* Room for 100,000 grants of as many clients, and a limit to what a broker can make an agent keep. */
+#define DESIRED_BYTES_MAX (256u << 20)
+
 struct want_peer {
 	uint8_t key[FZ_KEY_LEN];
 	uint8_t control_key[32];
@@ -99,10 +102,12 @@ struct want_mode {
  * struct desired - a desired state, whole or in the making
  * @instance: of the broker's memory that numbered it; 0: none
  * @number: its number
+ * @bytes: that it takes in memory, at most DESIRED_BYTES_MAX
  */
 struct desired {
 	uint64_t instance;
 	uint64_t number;
+	size_t bytes;
 	struct want_peer *peers;
 	struct want_resource *resources;
 	struct want_grant *grants;

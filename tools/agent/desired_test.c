@@ -221,6 +221,77 @@ static void test_candidates_without_address_are_left_out(void **state)
 	free(out);
 }
 
+static fz_Item *removal(fz_Item *item)
+{
+	item->remove = true;
+	return item;
+}
+
+/* One of each kind, the peer and the resource with more in them. */
+static void put_each(struct desired *d)
+{
+	fz_Item *item;
+
+	put(d, peer_item(1, 25));
+	put(d, grant_item(1, "web", 1000));
+	item = item_new(fz_Item_resource_tag);
+	strcpy(item->body.resource.name, "web");
+	item->body.resource.prefix_count = 2;
+	prefix_set(&item->body.resource.prefix[0], "\x0a\x01\x00\x0a", 4, 32);
+	prefix_set(&item->body.resource.prefix[1], "\x0a\x01\x00\x0b", 4, 32);
+	put(d, item);
+	item = item_new(fz_Item_route_tag);
+	prefix_set(&item->body.route, "\x0a\x01\x00\x00", 4, 24);
+	put(d, item);
+	put(d, item_new(fz_Item_mode_tag));
+}
+
+static void test_bytes_are_counted(void **state)
+{
+	struct desired d = { 0 };
+	fz_Item *item;
+	size_t once;
+
+	(void)state;
+	put_each(&d);
+	once = d.bytes;
+	assert_true(once > 0);
+	put_each(&d);
+	assert_int_equal(d.bytes, once);
+
+	put(&d, removal(peer_item(1, 0)));
+	put(&d, removal(grant_item(1, "web", 0)));
+	item = removal(item_new(fz_Item_resource_tag));
+	strcpy(item->body.resource.name, "web");
+	put(&d, item);
+	item = removal(item_new(fz_Item_route_tag));
+	prefix_set(&item->body.route, "\x0a\x01\x00\x00", 4, 24);
+	put(&d, item);
+	put(&d, removal(item_new(fz_Item_mode_tag)));
+	assert_int_equal(d.bytes, 0);
+	desired_clear(&d);
+}
+
+static void test_bytes_are_bounded(void **state)
+{
+	struct fz_error err = { 0 };
+	struct desired d = { 0 };
+	fz_Item *item;
+
+	(void)state;
+	put(&d, grant_item(1, "web", 0));
+	d.bytes += DESIRED_BYTES_MAX;
+	item = grant_item(1, "ssh", 0);
+	assert_int_equal(desired_put(&d, item, &err), -E2BIG);
+	assert_string_equal(err.text, "the broker's state is larger than the 256 MiB that are kept of it");
+	assert_int_equal(HASH_COUNT(d.grants), 1);
+	free(item);
+	/* what goes may go */
+	put(&d, removal(grant_item(1, "web", 0)));
+	assert_int_equal(HASH_COUNT(d.grants), 0);
+	desired_clear(&d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -229,6 +300,8 @@ int main(void)
 		cmocka_unit_test(test_prefix_kinds_are_apart),
 		cmocka_unit_test(test_nonsense_is_refused),
 		cmocka_unit_test(test_candidates_without_address_are_left_out),
+		cmocka_unit_test(test_bytes_are_counted),
+		cmocka_unit_test(test_bytes_are_bounded),
 	};
 
 	return cmocka_run_group_tests_name("desired", tests, NULL, NULL);

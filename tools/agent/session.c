@@ -14,8 +14,9 @@
 #include "masquerade.h"
 
 #define SOFTWARE "fzagent " FZ_VERSION
-/* Items of one difference; a larger change is better told as a snapshot. */
-#define ITEMS_MAX 65536
+/* Of one difference, which is kept as it came until it is complete; a larger change is better told as a snapshot. */
+#define INCOMING_BYTES_MAX (64u << 20)
+#define ITEMS_MAX (INCOMING_BYTES_MAX / sizeof(fz_Item))
 #define JOIN_MS 15000
 /* Until what the kernel did not take is tried again; doubled each time. */
 #define AGAIN_MIN_MS 1000
@@ -374,7 +375,7 @@ static int incoming_keep(struct agent *a, const fz_State *part, struct fz_error 
 	if (need > ITEMS_MAX)
 		return fz_error_set(err, -E2BIG, "the broker's difference is too large; a snapshot is due");
 	if (need > a->incoming.room) {
-		size_t room = need < 16 ? 16 : need * 2;
+		size_t room = need < 16 ? 16 : need * 2 > ITEMS_MAX ? ITEMS_MAX : need * 2;
 		fz_Item *items = realloc(a->incoming.items, room * sizeof(*items));
 
 		if (!items)
@@ -513,10 +514,13 @@ static void refuse(struct agent *a, const fz_State *part, const char *sentence)
 		trouble(a, sentence);
 		uplink_retry_in(a->uplink, REFUSED_MS);
 		uplink_reconnect(a->uplink, sentence);
-	} else if (!part->last) {
+		return;
+	}
+	incoming_reset(a);
+	if (!part->last) {
+		a->incoming.instance = part->instance;
+		a->incoming.number = part->number;
 		a->incoming.refused = true;
-	} else {
-		incoming_reset(a);
 	}
 }
 

@@ -361,6 +361,29 @@ static void test_parts_after_one_that_makes_no_sense(void **state)
 	assert_acked(3, fz_CODE_NONE);
 }
 
+/* A broker that never comes to the end of a difference. */
+static void test_parts_without_end(void **state)
+{
+	fz_State *part;
+	fz_Message *msg;
+	size_t most = 0;
+
+	(void)state;
+	hear_state(1, 0);
+	part = state_message(&msg, 2, 1);
+	part->last = false;
+	while (part->item_count < sizeof(part->item) / sizeof(*part->item))
+		add_peer(part, (uint8_t)part->item_count);
+	for (unsigned int i = 0; i < 3000; i++) {
+		hear(msg);
+		most = agent.incoming.room > most ? agent.incoming.room : most;
+	}
+	assert_true(most * sizeof(fz_Item) <= 64u << 20);
+	assert_int_equal(agent.incoming.room, 0);
+	assert_acked(2, fz_CODE_STALE);
+	assert_int_equal(world.n_sent[fz_Message_ack_tag], 2);
+}
+
 static void test_access_that_is_taken_away_from_the_device(void **state)
 {
 	fz_Message *msg;
@@ -428,6 +451,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_difference_that_the_kernel_does_not_take, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_snapshot_that_makes_no_sense, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_parts_after_one_that_makes_no_sense, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_parts_without_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_access_that_is_taken_away_from_the_device, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_preshared_key_for_somebody_else, setup, teardown),
 	};
