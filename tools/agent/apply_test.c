@@ -20,6 +20,7 @@
  * struct fake - the kernel
  * @no_ipv6: this host has switched it off
  * @taken: somebody else's route, in text
+ * @other: a route through another device, in text
  * @bad_peer: first byte of the key of a peer that is not taken; 0: none
  * @epoch: what fz_nl_epoch_begin() returns
  * @addrs, @routes: what the device has
@@ -30,7 +31,7 @@
  */
 static struct fake {
 	bool no_ipv6;
-	const char *taken;
+	const char *taken, *other;
 	uint8_t bad_peer;
 	int epoch;
 	struct fz_prefix addrs[ROOM], routes[ROOM];
@@ -61,6 +62,7 @@ int WRAP(fz_rtnl_addr_del)(struct fz_rtnl *rt, const char *dev, const struct fz_
 int WRAP(fz_rtnl_route_list)(struct fz_rtnl *rt, uint32_t ifindex, struct fz_route **list, size_t *n,
 			     struct fz_error *err);
 int WRAP(fz_rtnl_route_add)(struct fz_rtnl *rt, const struct fz_route *route, struct fz_error *err);
+int WRAP(fz_rtnl_route_del)(struct fz_rtnl *rt, const struct fz_route *route, struct fz_error *err);
 
 int WRAP(fz_nl_device_get)(struct fz_nl *nl, const char *dev, struct fz_device **out, struct fz_error *err)
 {
@@ -162,6 +164,10 @@ int WRAP(fz_rtnl_addr_add)(struct fz_rtnl *rt, const char *dev, const struct fz_
 	(void)dev;
 	if (fake.no_ipv6 && addr->addr.family == AF_INET6)
 		return fz_error_set(err, -EACCES, "Permission denied");
+	for (size_t i = 0; i < fake.n_addrs; i++) {
+		if (!memcmp(&fake.addrs[i], addr, sizeof(*addr)))
+			return 0;
+	}
 	fake.addrs[fake.n_addrs++] = *addr;
 	return 0;
 }
@@ -180,13 +186,27 @@ int WRAP(fz_rtnl_route_list)(struct fz_rtnl *rt, uint32_t ifindex, struct fz_rou
 			     struct fz_error *err)
 {
 	(void)rt;
-	(void)ifindex;
 	(void)err;
-	*list = calloc(ROOM, sizeof(**list));
+	*list = calloc(ROOM + 1, sizeof(**list));
 	assert_non_null(*list);
 	for (*n = 0; *n < fake.n_routes; (*n)++)
 		(*list)[*n] = (struct fz_route){ .dst = fake.routes[*n], .ifindex = IFINDEX,
 						 .protocol = KERNEL_ROUTE_PROTOCOL };
+	if (fake.other && !ifindex) {
+		assert_int_equal(fz_parse_prefix(fake.other, &(*list)[*n].dst, NULL), 0);
+		(*list)[(*n)++].ifindex = IFINDEX + 1;
+	}
+	return 0;
+}
+
+int WRAP(fz_rtnl_route_del)(struct fz_rtnl *rt, const struct fz_route *route, struct fz_error *err)
+{
+	(void)rt;
+	(void)err;
+	for (size_t i = 0; i < fake.n_routes; i++) {
+		if (!memcmp(&fake.routes[i], &route->dst, sizeof(route->dst)))
+			fake.routes[i] = fake.routes[--fake.n_routes];
+	}
 	return 0;
 }
 
@@ -343,6 +363,40 @@ static void test_route_of_somebody_else(void **state)
 	/* once it is gone, the next try has it */
 	fake.taken = NULL;
 	assert_int_equal(kernel_apply_all(&kernel, &d, &err), 0);
+	assert_int_equal(fake.n_routes, 3);
+	desired_clear(&d);
+}
+
+static void test_route_over_the_broker(void **state)
+{
+	struct kernel k = kernel;
+	struct desired d = { 0 };
+	struct fz_error err = { 0 };
+
+	(void)state;
+	usual(&d);
+	assert_int_equal(kernel_apply_all(&k, &d, &err), 0);
+	assert_int_equal(fake.n_routes, 3);
+
+	/* the broker has moved there: the route goes */
+	assert_int_equal(fz_parse_addr("192.168.1.200", &k.broker, NULL), 0);
+	assert_int_equal(kernel_apply_all(&k, &d, &err), KERNEL_LEFT_OUT);
+	assert_string_equal(err.text, "the route to 192.168.1.0/24 is left out: "
+				      "the broker is there, and would be out of reach");
+	assert_int_equal(fake.n_routes, 2);
+
+	/* unless it is reached by a longer route anyway */
+	fake.other = "192.168.1.192/27";
+	assert_int_equal(kernel_apply_all(&k, &d, &err), 0);
+	assert_int_equal(fake.n_routes, 3);
+	fake.other = "192.168.1.128/26";
+	assert_int_equal(kernel_apply_all(&k, &d, &err), KERNEL_LEFT_OUT);
+	assert_int_equal(fake.n_routes, 2);
+
+	/* or is this host */
+	assert_int_equal(fz_parse_prefix("192.168.1.200/32", &fake.addrs[fake.n_addrs++], NULL), 0);
+	put_prefix(&d, fz_Item_address_tag, "192.168.1.200/32");
+	assert_int_equal(kernel_apply_all(&k, &d, &err), 0);
 	assert_int_equal(fake.n_routes, 3);
 	desired_clear(&d);
 }
@@ -537,6 +591,7 @@ int main(void)
 		cmocka_unit_test_setup(test_all_is_taken, setup),
 		cmocka_unit_test_setup(test_host_without_ipv6, setup),
 		cmocka_unit_test_setup(test_route_of_somebody_else, setup),
+		cmocka_unit_test_setup(test_route_over_the_broker, setup),
 		cmocka_unit_test_setup(test_peer_that_is_not_taken, setup),
 		cmocka_unit_test_setup(test_policy_that_is_not_taken, setup),
 		cmocka_unit_test_setup(test_difference, setup),

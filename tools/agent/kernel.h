@@ -34,6 +34,7 @@
  * @made: it was not there before
  * @public_key: of the tunnel
  * @listen_port: UDP, host byte order
+ * @broker: where the broker is, family 0 if that is not known: no route leads there through the tunnel
  * @gateway: what this agent is; decides who makes preshared keys
  * @control_private: key that sealed preshared keys open with; the identity's
  * @control_public: its public half
@@ -49,6 +50,7 @@ struct kernel {
 	bool made;
 	uint8_t public_key[FZ_KEY_LEN];
 	uint16_t listen_port;
+	struct fz_addr broker;
 	bool gateway;
 	const uint8_t *control_private;
 	const uint8_t *control_public;

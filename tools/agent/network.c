@@ -110,6 +110,44 @@ static bool ours(const struct fz_route *list, size_t n, const struct fz_prefix *
 	return false;
 }
 
+static bool holds(const struct fz_prefix *prefix, const struct fz_addr *addr)
+{
+	unsigned int bytes = prefix->len / 8, bits = prefix->len % 8;
+
+	return prefix->addr.family == addr->family && !memcmp(prefix->addr.bytes, addr->bytes, bytes) &&
+	       (!bits || !((prefix->addr.bytes[bytes] ^ addr->bytes[bytes]) >> (8 - bits)));
+}
+
+/* Whether the broker is this host, or reached by a route that comes before one to @prefix. */
+static bool broker_is_nearer(struct kernel *k, const struct fz_prefix *prefix)
+{
+	struct fz_local_addr *addrs = NULL;
+	struct fz_route *routes = NULL;
+	size_t n = 0, m = 0;
+	bool nearer = false;
+
+	if (!fz_rtnl_addr_list(k->rt, &addrs, &n, NULL) && !fz_rtnl_route_list(k->rt, 0, &routes, &m, NULL)) {
+		for (size_t i = 0; i < n && !nearer; i++)
+			nearer = addrs[i].prefix.addr.family == k->broker.family &&
+				 !memcmp(addrs[i].prefix.addr.bytes, k->broker.bytes, k->broker.family == AF_INET ? 4 : 16);
+		for (size_t i = 0; i < m && !nearer; i++)
+			nearer = routes[i].ifindex != k->ifindex && routes[i].dst.len > prefix->len &&
+				 holds(&routes[i].dst, &k->broker);
+	}
+	free(addrs);
+	free(routes);
+	return nearer;
+}
+
+/*
+ * A route that takes the way to the broker into the tunnel would be the last
+ * thing that the broker says: nobody could undo it.
+ */
+static bool hides_broker(struct kernel *k, const struct fz_prefix *prefix)
+{
+	return k->broker.family && holds(prefix, &k->broker) && !broker_is_nearer(k, prefix);
+}
+
 static void apply_routes(struct kernel *k, const struct desired *d, struct left_out *left)
 {
 	struct fz_route *list = NULL;
@@ -123,13 +161,21 @@ static void apply_routes(struct kernel *k, const struct desired *d, struct left_
 		struct fz_route route = { .dst = want->prefix, .ifindex = k->ifindex,
 					  .protocol = KERNEL_ROUTE_PROTOCOL };
 
-		if (want->key.kind != PREFIX_ROUTE || ours(list, n, &want->prefix))
+		if (want->key.kind != PREFIX_ROUTE)
+			continue;
+		if (hides_broker(k, &want->prefix)) {
+			fz_error_set(&why, -EADDRINUSE, "the broker is there, and would be out of reach");
+			check(left, "route to", &want->prefix, why.code, &why);
+			continue;
+		}
+		if (ours(list, n, &want->prefix))
 			continue;
 		prefer_source(&route, d);
 		check(left, "route to", &want->prefix, fz_rtnl_route_add(k->rt, &route, &why), &why);
 	}
 	for (size_t i = 0; i < n; i++) {
-		if (list[i].protocol == KERNEL_ROUTE_PROTOCOL && !wanted(d, PREFIX_ROUTE, &list[i].dst) &&
+		if (list[i].protocol == KERNEL_ROUTE_PROTOCOL &&
+		    (!wanted(d, PREFIX_ROUTE, &list[i].dst) || hides_broker(k, &list[i].dst)) &&
 		    fz_rtnl_route_del(k->rt, &list[i], &why))
 			note(left, &why);
 	}

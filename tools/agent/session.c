@@ -710,6 +710,25 @@ static void on_peer_key(struct agent *a, const fz_PeerKey *key)
 		log_warning("a peer's preshared key could not be set: %s", err.text);
 }
 
+/* Where the broker is tried decides which routes cannot be had. */
+static void note_broker(struct agent *a)
+{
+	struct fz_addr before = a->kernel.broker;
+	struct sockaddr_storage ss;
+	struct fz_error err = { 0 };
+
+	memset(&a->kernel.broker, 0, sizeof(a->kernel.broker));
+	if (!uplink_address(a->uplink, &ss))
+		return;
+	a->kernel.broker.family = ss.ss_family;
+	if (ss.ss_family == AF_INET)
+		a->kernel.broker.v4 = ((struct sockaddr_in *)&ss)->sin_addr;
+	else
+		a->kernel.broker.v6 = ((struct sockaddr_in6 *)&ss)->sin6_addr;
+	if (a->desired.prefixes && memcmp(&before, &a->kernel.broker, sizeof(before)))
+		settle(a, &err);
+}
+
 /* --- the channel ----------------------------------------------------------- */
 
 static void on_open(void *arg)
@@ -718,6 +737,7 @@ static void on_open(void *arg)
 	struct agent *a = arg;
 	fz_Hello *hello;
 
+	note_broker(a);
 	if (!msg)
 		return;
 	hello = &msg->body.hello;
@@ -818,6 +838,8 @@ static void on_closed(void *arg, enum fz_channel_refusal refusal, const char *se
 		log_debug("no connection to the broker: %s", sentence);
 	if (a->join && refusal == FZ_REFUSAL_KEY)
 		join_end(a, sentence);
+	/* another address may have been tried, in vain for a route of ours */
+	note_broker(a);
 	access_offline(a->access);
 	local_offline(a->local);
 }

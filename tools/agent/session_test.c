@@ -22,6 +22,7 @@
  * @sent: the last message of each kind; @n_sent: how many
  * @reconnects: how often the connection was closed to come back
  * @takes: what the kernel says of a whole state, @takes_items of a difference
+ * @broker: its address, network byte order
  * @applied, @items: how often each was brought to it
  * @seals: how often a preshared key was sealed
  * @peers, @routes: of the last whole state
@@ -33,6 +34,7 @@ static struct world {
 	unsigned int n_sent[fz_Message_error_tag + 1];
 	unsigned int reconnects, applied, items, seals, peers, routes;
 	int takes, takes_items;
+	in_addr_t broker;
 } world;
 
 static struct agent agent;
@@ -67,8 +69,9 @@ void uplink_reconnect(struct uplink *up, const char *sentence)
 bool uplink_address(const struct uplink *up, struct sockaddr_storage *broker)
 {
 	(void)up;
-	(void)broker;
-	return false;
+	*broker = (struct sockaddr_storage){ .ss_family = AF_INET };
+	((struct sockaddr_in *)broker)->sin_addr.s_addr = world.broker;
+	return world.broker != 0;
 }
 
 void uplink_start(struct uplink *up) { (void)up; }
@@ -361,6 +364,29 @@ static void test_parts_after_one_that_makes_no_sense(void **state)
 	assert_acked(3, fz_CODE_NONE);
 }
 
+static void test_broker_at_another_address(void **state)
+{
+	fz_Message *msg;
+	fz_State *part;
+
+	(void)state;
+	world.broker = htonl(0xc0a80101);
+	world.calls.open(world.arg);
+	assert_int_equal(agent.kernel.broker.v4.s_addr, world.broker);
+	part = state_message(&msg, 1, 0);
+	part->item[part->item_count].which_body = fz_Item_route_tag;
+	part->item[part->item_count++].body.route.addr.size = 4;
+	hear(msg);
+	assert_int_equal(world.applied, 1);
+	world.calls.closed(world.arg, FZ_REFUSAL_NONE, "lost");
+	assert_int_equal(world.applied, 1);
+	/* one that is not reached, perhaps for a route of ours */
+	world.broker = htonl(0xc0a80102);
+	world.calls.closed(world.arg, FZ_REFUSAL_NONE, "no answer");
+	assert_int_equal(world.applied, 2);
+	assert_int_equal(agent.kernel.broker.v4.s_addr, world.broker);
+}
+
 /* A broker that never comes to the end of a difference. */
 static void test_parts_without_end(void **state)
 {
@@ -451,6 +477,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_difference_that_the_kernel_does_not_take, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_snapshot_that_makes_no_sense, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_parts_after_one_that_makes_no_sense, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_broker_at_another_address, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_parts_without_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_access_that_is_taken_away_from_the_device, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_preshared_key_for_somebody_else, setup, teardown),

@@ -13,7 +13,7 @@ tools/agent/sandbox_test-pkgs := libcap libseccomp
 tools/agent/apply_test-src := $(addprefix tools/agent/,apply.c network.c peer.c desired.c log.c)
 tools/agent/apply_test-libs := $(foreach f,fz_nl_device_get fz_nl_device_set fz_nl_epoch_begin fz_nl_epoch_commit \
 	fz_nl_epoch_abort fz_nl_resource_add fz_nl_grant_add fz_rtnl_addr_list fz_rtnl_addr_add fz_rtnl_addr_del \
-	fz_rtnl_route_list fz_rtnl_route_add,-Wl,--wrap=$f)
+	fz_rtnl_route_list fz_rtnl_route_add fz_rtnl_route_del,-Wl,--wrap=$f)
 tools/agent/session_test-src := $(addprefix tools/agent/,session.c desired.c log.c)
 tools/agent/session_test-pkgs := libuv
 tools/agent/reports_test-src := tools/agent/reports.c
