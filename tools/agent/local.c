@@ -472,6 +472,21 @@ static bool somebody_there(const char *path)
 	return there;
 }
 
+/* Nothing but a socket that nobody listens on is replaced. */
+static int make_room(const char *path, struct fz_error *err)
+{
+	struct stat st;
+
+	if (lstat(path, &st))
+		return 0;
+	if (!S_ISSOCK(st.st_mode))
+		return fz_error_set(err, -EEXIST, "%s exists and is no socket", path);
+	if (somebody_there(path))
+		return fz_error_set(err, -EADDRINUSE, "another fzagent listens on %s already", path);
+	unlink(path);
+	return 0;
+}
+
 static int make_parent(const char *path)
 {
 	char parent[sizeof(((struct sockaddr_un *)0)->sun_path)];
@@ -503,10 +518,8 @@ struct local *local_new(struct agent *a, const char *path, struct fz_error *err)
 		fz_error_set(err, -ENAMETOOLONG, "the name of the control socket is too long: %s", path);
 		return NULL;
 	}
-	if (somebody_there(path)) {
-		fz_error_set(err, -EADDRINUSE, "another fzagent listens on %s already", path);
+	if (make_room(path, err))
 		return NULL;
-	}
 	ret = make_parent(path);
 	if (ret) {
 		fz_error_set(err, ret, "the directory of %s cannot be made: %s", path, strerror(-ret));
@@ -521,7 +534,6 @@ struct local *local_new(struct agent *a, const char *path, struct fz_error *err)
 	local->path = strdup(path);
 	uv_pipe_init(a->loop, &local->pipe, 0);
 	local->pipe.data = local;
-	unlink(path);
 	mask = umask(0177);
 	ret = uv_pipe_bind(&local->pipe, path);
 	umask(mask);

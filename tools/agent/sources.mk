@@ -5,7 +5,7 @@ fzagent-src := $(addprefix tools/agent/,main.c log.c identity.c desired.c kernel
 fzagent-pkgs := libuv libnftables libcap libseccomp
 
 tests += tools/agent/desired_test tools/agent/identity_test tools/agent/sandbox_test tools/agent/apply_test \
-	tools/agent/session_test tools/agent/reports_test
+	tools/agent/session_test tools/agent/reports_test tools/agent/local_test
 tools/agent/desired_test-src := tools/agent/desired.c
 tools/agent/identity_test-src := tools/agent/identity.c
 tools/agent/sandbox_test-src := $(addprefix tools/agent/,sandbox.c sandbox_files.c sandbox_calls.c log.c)
@@ -19,6 +19,8 @@ tools/agent/session_test-pkgs := libuv
 tools/agent/reports_test-src := tools/agent/reports.c
 tools/agent/reports_test-pkgs := libuv
 tools/agent/reports_test-libs := $(foreach f,uv_now uv_timer_start uv_timer_get_due_in uv_is_active,-Wl,--wrap=$f)
+tools/agent/local_test-src := $(addprefix tools/agent/,local.c desired.c log.c)
+tools/agent/local_test-pkgs := libuv
 
 man-src += tools/agent/fzagent.8
 unit-src += tools/agent/fzagent.service
