@@ -240,7 +240,9 @@ int admin_main(int argc, char **argv)
 		return usage_error("out of memory");
 	}
 	admin->words = words;
-	status = words_take(admin, argc, argv);
+	status = words_are_text(argc, argv);
+	if (!status)
+		status = words_take(admin, argc, argv);
 	if (!status)
 		status = verb_run(admin);
 	admin_call_close();

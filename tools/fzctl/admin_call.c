@@ -141,7 +141,7 @@ int admin_call(const struct admin *admin, const char *method, const char *path, 
 	*answer = NULL;
 	if (!path || (body && !text)) {
 		json_decref(body);
-		return usage_error("a word is not valid UTF-8");
+		return usage_error("out of memory");
 	}
 	status = perform(admin, method, path, text, &received, &http);
 	if (!status) {

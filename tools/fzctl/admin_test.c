@@ -292,6 +292,9 @@ static void test_wrong_words(void **state)
 	assert_run(2, "\"24:01\" is no time of day", "admin policy add x --group a --resource b --to 24:01");
 	assert_run(2, "\"8:00\" is no time of day", "admin policy set x --from 8:00");
 	assert_run(2, "\"08:60\" is no time of day", "admin policy set x --from 08:60");
+	assert_run(2, "word 3 is not UTF-8 text", "admin user show b\xff" "b");
+	assert_run(2, "word 3 is not UTF-8 text", "admin user add b\xff" "b");
+	assert_run(2, "word 5 is not UTF-8 text", "admin user add bob --group \xe4rger");
 	assert_run(1, "no site 'nowhere'", "admin resource add x --site nowhere 10.1.0.1");
 	assert_run(1, "no user 'bob'", "admin user del bob");
 	assert_run(1, "no user '..'", "admin user show ..");

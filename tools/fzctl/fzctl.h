@@ -50,6 +50,7 @@ int out_of_words(const char *after);
 int too_many_words(const char *word);
 
 /* words.c: the words that several nouns have in common */
+int words_are_text(int argc, char **argv);
 bool take_flag(int *argc, char **argv, const char *flag);
 bool looks_like_service(const char *word);
 int bad_prefix_or_service(const char *word);

@@ -57,7 +57,7 @@ static json_t *ask_agent(const char *path, json_t *question)
 	int fd;
 
 	if (!question) {
-		fputs("fzctl: the words are not UTF-8 text\n", stderr);
+		fputs("fzctl: out of memory\n", stderr);
 		return NULL;
 	}
 	fd = agent_connect(path);
@@ -94,7 +94,11 @@ out:
 static int parse(struct person_options *o, int argc, char **argv, int words_min, int words_max,
 		 const char *usage)
 {
+	int ret = words_are_text(argc, argv);
+
 	memset(o, 0, sizeof(*o));
+	if (ret)
+		return ret;
 	o->control = getenv("FZ_AGENT_SOCKET");
 	if (!o->control || !*o->control)
 		o->control = AGENT_SOCKET;

@@ -14,6 +14,26 @@ void forget_peers(void)
 }
 
 /**
+ * words_are_text - check words that travel as JSON, before anything is made of them
+ * @argc: how many
+ * @argv: the words
+ *
+ * Return: 0, or the exit status after a complaint
+ */
+int words_are_text(int argc, char **argv)
+{
+	json_t *text;
+
+	for (int i = 1; i < argc; i++) {
+		text = json_string(argv[i]);
+		if (!text)
+			return usage_error("word %d is not UTF-8 text", i);
+		json_decref(text);
+	}
+	return 0;
+}
+
+/**
  * take_flag - take a flag out of the words, wherever it stands
  * @argc: how many there are; less afterwards
  * @argv: the words, without it afterwards
