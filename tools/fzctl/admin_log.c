@@ -12,13 +12,6 @@
 
 static const char *const kinds[KINDS] = { "audit", "denial", "flow" };
 
-/* Names as they come from agents: one line stays one line on a terminal. */
-static void print_plain(const char *text)
-{
-	for (; *text; text++)
-		putchar((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text);
-}
-
 static void print_field(const json_t *line, const char *key, const char *before)
 {
 	const char *text = admin_text(line, key);
@@ -26,7 +19,7 @@ static void print_field(const json_t *line, const char *key, const char *before)
 	if (!*text)
 		return;
 	fputs(before, stdout);
-	print_plain(text);
+	print_plain(stdout, text);
 }
 
 static void print_flow(const json_t *flow)
@@ -38,7 +31,7 @@ static void print_flow(const json_t *flow)
 	       (long long)json_integer_value(json_object_get(flow, "destination_port")));
 }
 
-static int print_line(const struct admin *admin, json_t *line)
+static int print_entry(const struct admin *admin, json_t *line)
 {
 	if (admin->json)
 		return print_json(json_incref(line), false);
@@ -117,7 +110,7 @@ static int round_print(const struct admin *admin, const char *kind, const char *
 	if (lines)
 		qsort(lines, n, sizeof(*lines), compare_lines);
 	for (i = most && n > most ? n - most : 0; lines && i < n && !status; i++)
-		status = print_line(admin, lines[i]);
+		status = print_entry(admin, lines[i]);
 	if (fflush(stdout))
 		status = EXIT_REFUSED;
 	free(lines);

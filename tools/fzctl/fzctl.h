@@ -9,6 +9,7 @@
 #include "fz.h"
 
 #include <jansson.h>
+#include <stdio.h>
 
 enum {
 	EXIT_DONE	= 0,
@@ -60,6 +61,8 @@ int take_peer_or_any(const char *dev, int *i, int argc, char **argv, struct fz_g
 void forget_peers(void);
 
 /* output.c */
+void print_plain(FILE *out, const char *text);
+void print_line(FILE *out, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int print_json(json_t *value, bool pretty);
 json_t *json_key(const uint8_t key[FZ_KEY_LEN]);
 json_t *json_tag(const uint8_t tag[FZ_TAG_LEN]);

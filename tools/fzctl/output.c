@@ -2,9 +2,57 @@
 /* The same objects as JSON. Names are those of the netlink attributes. */
 #include "fzctl.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Bytes of a character that a terminal obeys, in UTF-8; 0 if it shows it. */
+static size_t control_character(const char *at)
+{
+	const unsigned char *c = (const unsigned char *)at;
+
+	if (c[0] < 0x20 || c[0] == 0x7f)
+		return 1;
+	return c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0 ? 2 : 0;
+}
+
+/**
+ * print_plain - print text that comes from elsewhere: one line stays one line, and does nothing to a terminal
+ * @out: where to
+ * @text: the text, UTF-8
+ */
+void print_plain(FILE *out, const char *text)
+{
+	size_t skip;
+
+	while (*text) {
+		skip = control_character(text);
+		putc(skip ? '?' : *text, out);
+		text += skip ? skip : 1;
+	}
+}
+
+/**
+ * print_line - print a line with print_plain()
+ * @out: where to
+ * @fmt: the line without its end, as for printf
+ */
+void print_line(FILE *out, const char *fmt, ...)
+{
+	char *text = NULL;
+	va_list args;
+	int len;
+
+	va_start(args, fmt);
+	len = vasprintf(&text, fmt, args);
+	va_end(args);
+	if (len < 0)
+		return;
+	print_plain(out, text);
+	putc('\n', out);
+	free(text);
+}
 
 /**
  * print_json - print a value and free it

@@ -79,7 +79,7 @@ static json_t *ask_agent(const char *path, json_t *question)
 	} else if (!json_is_true(json_object_get(answer, "ok"))) {
 		const char *sentence = json_string_value(json_object_get(answer, "error"));
 
-		fprintf(stderr, "fzctl: %s\n", sentence ? sentence : "the agent refused");
+		print_line(stderr, "fzctl: %s", sentence ? sentence : "the agent refused");
 		json_decref(answer);
 		answer = NULL;
 	}
@@ -157,8 +157,8 @@ int join_main(int argc, char **argv)
 	if (o.json)
 		print_json(json_incref(answer), true);
 	else
-		printf("joined %s as %s %s\n", text_of(answer, "broker"), text_of(answer, "role"),
-		       text_of(answer, "name"));
+		print_line(stdout, "joined %s as %s %s", text_of(answer, "broker"), text_of(answer, "role"),
+			   text_of(answer, "name"));
 	json_decref(answer);
 	return 0;
 }
@@ -170,28 +170,25 @@ static void print_list(const char *title, const json_t *list, const char *kind, 
 
 	json_array_foreach(list, i, item) {
 		if (json_is_string(item))
-			printf("  %s: %s\n", title, json_string_value(item));
+			print_line(stdout, "  %s: %s", title, json_string_value(item));
 		else
-			printf("  %s: %s (%s)\n", title, text_of(item, value), text_of(item, kind));
+			print_line(stdout, "  %s: %s (%s)", title, text_of(item, value), text_of(item, kind));
 	}
 }
 
 static void print_grants(const json_t *list)
 {
+	json_t *item, *lease;
 	char left[32];
-	json_t *item;
 	size_t i;
 
 	json_array_foreach(list, i, item) {
-		const json_t *lease = json_object_get(item, "lease_ms");
-
-		printf("  %s: %s, %s %s, policy %s", text_of(item, "action"), text_of(item, "resource"),
-		       strcmp(text_of(item, "direction"), "in") ? "by way of" : "for", text_of(item, "peer"),
-		       text_of(item, "policy"));
+		lease = json_object_get(item, "lease_ms");
 		if (lease)
-			printf(", for %s more", fz_format_duration(left, sizeof(left),
-								    (uint64_t)json_integer_value(lease)));
-		putchar('\n');
+			fz_format_duration(left, sizeof(left), (uint64_t)json_integer_value(lease));
+		print_line(stdout, "  %s: %s, %s %s, policy %s%s%s%s", text_of(item, "action"), text_of(item, "resource"),
+			   strcmp(text_of(item, "direction"), "in") ? "by way of" : "for", text_of(item, "peer"),
+			   text_of(item, "policy"), lease ? ", for " : "", lease ? left : "", lease ? " more" : "");
 	}
 }
 
@@ -203,14 +200,13 @@ static void print_status(const json_t *s)
 		printf("not joined: fzctl join INVITATION\n");
 		return;
 	}
-	printf("%s %s", *text_of(s, "role") ? text_of(s, "role") : "device", text_of(s, "name"));
-	if (*owner)
-		printf(" of %s", owner);
-	printf("\n  broker: %s, %s\n", text_of(s, "broker"),
-	       json_is_true(json_object_get(s, "connected")) ? "connected" : "not connected");
+	print_line(stdout, "%s %s%s%s", *text_of(s, "role") ? text_of(s, "role") : "device", text_of(s, "name"),
+		   *owner ? " of " : "", owner);
+	print_line(stdout, "  broker: %s, %s", text_of(s, "broker"),
+		   json_is_true(json_object_get(s, "connected")) ? "connected" : "not connected");
 	if (*text_of(s, "trouble"))
-		printf("  trouble: %s\n", text_of(s, "trouble"));
-	printf("  device: %s\n", text_of(s, "device"));
+		print_line(stdout, "  trouble: %s", text_of(s, "trouble"));
+	print_line(stdout, "  device: %s", text_of(s, "device"));
 	print_list("address", json_object_get(s, "addresses"), "", "");
 	print_list("reachable at", json_object_get(s, "candidates"), "kind", "endpoint");
 	print_grants(json_object_get(s, "grants"));
@@ -268,7 +264,7 @@ int why_main(int argc, char **argv)
 	if (o.json)
 		print_json(json_incref(answer), true);
 	else
-		printf("%s: %s\n", allowed ? "yes" : "no", text_of(answer, "sentence"));
+		print_line(stdout, "%s: %s", allowed ? "yes" : "no", text_of(answer, "sentence"));
 	json_decref(answer);
 	return allowed ? 0 : 1;
 }

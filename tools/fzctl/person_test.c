@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* fzctl join, status and why against an agent that is a child of this process and says what it is told to. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fzctl.h"
+#include "person.h"
+
+static char dir[] = "/tmp/fz-person-test-XXXXXX";
+static char path[64], out_path[64], in_path[64];
+static char output[4096], question[4096];
+
+/* Takes one question, gives the answer, and writes the question to @to. */
+static void answer_one(int listener, const char *answer, int to)
+{
+	int fd = accept(listener, NULL, NULL);
+	char line[4096];
+	ssize_t len = fd < 0 ? -1 : read(fd, line, sizeof(line));
+
+	if (len <= 0 || write(fd, answer, strlen(answer)) < 0 || write(to, line, (size_t)len) != len)
+		_exit(1);
+	_exit(0);
+}
+
+/* Calls @fn with descriptors 0 to 2 on files: @in is what it reads, output[] what it printed. */
+static int redirected(int (*fn)(int argc, char **argv), int argc, char **argv, const char *in)
+{
+	int files[2], kept[3], status;
+	ssize_t len;
+
+	files[0] = open(in_path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+	files[1] = open(out_path, O_RDWR | O_CREAT | O_TRUNC | O_APPEND, 0600);
+	assert_true(files[0] >= 0 && files[1] >= 0);
+	assert_int_equal(pwrite(files[0], in, strlen(in), 0), strlen(in));
+	fflush(NULL);
+	for (int i = 0; i < 3; i++) {
+		kept[i] = dup(i);
+		dup2(files[i > 0], i);
+	}
+	rewind(stdin);
+	status = fn(argc, argv);
+	fflush(NULL);
+	for (int i = 0; i < 3; i++) {
+		dup2(kept[i], i);
+		close(kept[i]);
+	}
+	len = pread(files[1], output, sizeof(output) - 1, 0);
+	output[len > 0 ? len : 0] = '\0';
+	close(files[0]);
+	close(files[1]);
+	return status;
+}
+
+/* Runs a command line, split at spaces, while the agent answers with @answer. */
+static int run(int (*fn)(int argc, char **argv), const char *words, const char *in, const char *answer)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), pipes[2], status, argc = 0;
+	char copy[256], *argv[16], *save = NULL;
+	pid_t child;
+	ssize_t len;
+
+	strcpy(un.sun_path, path);
+	unlink(path);
+	assert_int_equal(bind(listener, (struct sockaddr *)&un, sizeof(un)), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	assert_int_equal(pipe(pipes), 0);
+	fflush(NULL);
+	child = fork();
+	assert_true(child >= 0);
+	if (!child) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		answer_one(listener, answer, pipes[1]);
+	}
+	close(listener);
+	close(pipes[1]);
+	snprintf(copy, sizeof(copy), "%s", words);
+	for (char *word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save))
+		argv[argc++] = word;
+	argv[argc] = NULL;
+	status = redirected(fn, argc, argv, in);
+	kill(child, SIGTERM);	/* it may not have been asked */
+	waitpid(child, NULL, 0);
+	len = read(pipes[0], question, sizeof(question) - 1);
+	question[len > 0 ? len : 0] = '\0';
+	close(pipes[0]);
+	return status;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	if (!mkdtemp(dir))
+		return -1;
+	snprintf(path, sizeof(path), "%s/agent.sock", dir);
+	snprintf(out_path, sizeof(out_path), "%s/out", dir);
+	snprintf(in_path, sizeof(in_path), "%s/in", dir);
+	return setenv("FZ_AGENT_SOCKET", path, 1);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	return unlink(path) || unlink(out_path) || unlink(in_path) || rmdir(dir);
+}
+
+static void test_words_of_others_are_plain(void **state)
+{
+	(void)state;
+	assert_int_equal(run(status_main, "status", "",
+			     "{\"ok\":true,\"joined\":true,\"role\":\"client\",\"name\":\"a\\u001b[2Jb\",\"user\":\"c\\u009bd\","
+			     "\"broker\":\"h\",\"connected\":true,\"trouble\":\"one\\ntwo\",\"device\":\"fz0\",\"grants\":"
+			     "[{\"action\":\"allow\",\"resource\":\"w\\u007feb\",\"direction\":\"out\",\"peer\":\"g\\u00e4te\","
+			     "\"policy\":\"p\\r\",\"lease_ms\":60000}]}\n"), 0);
+	assert_string_equal(output, "client a?[2Jb of c?d\n  broker: h, connected\n  trouble: one?two\n  device: fz0\n"
+				    "  allow: w?eb, by way of g\xc3\xa4te, policy p?, for 1m more\n");
+	assert_int_equal(run(why_main, "why web", "", "{\"ok\":true,\"allowed\":false,\"sentence\":\"\\u001b]0;x\\u0007\"}\n"), 1);
+	assert_string_equal(output, "no: ?]0;x?\n");
+	assert_int_equal(run(why_main, "why web", "", "{\"ok\":false,\"error\":\"a\\u001bb\"}\n"), 1);
+	assert_string_equal(output, "fzctl: a?b\n");
+}
+
+static void test_words_are_text(void **state)
+{
+	(void)state;
+	assert_int_equal(run(why_main, "why b\xff" "b", "", ""), 2);
+	assert_string_equal(output, "fzctl: word 1 is not UTF-8 text\n");
+	assert_string_equal(question, "");
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_words_of_others_are_plain),
+		cmocka_unit_test(test_words_are_text),
+	};
+
+	return cmocka_run_group_tests_name("person", tests, setup, teardown);
+}
