@@ -2,6 +2,7 @@
 /* fzctl join, status, why: questions to the agent on this host. */
 #include <errno.h>
 #include <jansson.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,7 +113,7 @@ static int parse(struct person_options *o, int argc, char **argv, int words_min,
 		} else if (!strcmp(argv[i], "--help")) {
 			printf("Usage: %s\n", usage);
 			return -1;
-		} else if (argv[i][0] == '-' || o->n_words == words_max) {
+		} else if ((argv[i][0] == '-' && argv[i][1]) || o->n_words == words_max) {
 			fprintf(stderr, "fzctl: '%s' is not expected\nUsage: %s\n", argv[i], usage);
 			return 2;
 		} else {
@@ -133,10 +134,50 @@ static const char *text_of(const json_t *root, const char *name)
 	return text ? text : "";
 }
 
+/*
+ * The invitation as it is asked for by "-": everybody on this host can read a
+ * command line. For free(); NULL after a complaint.
+ */
+static char *read_invitation(void)
+{
+	char *line = NULL;
+	size_t room = 0;
+	ssize_t len;
+
+	if (isatty(STDIN_FILENO))
+		fputs("invitation: ", stderr);
+	len = getline(&line, &room, stdin);
+	while (len > 0 && strchr(" \t\r\n", line[len - 1]))
+		line[--len] = '\0';
+	if (len > 0)
+		return line;
+	fputs("fzctl: there is no invitation on standard input\n", stderr);
+	free(line);
+	return NULL;
+}
+
+static json_t *join_question(const struct person_options *o)
+{
+	json_t *question;
+	char *line;
+
+	if (strcmp(o->words[0], "-"))
+		return json_pack("{s:s, s:s}", "op", "join", "invitation", o->words[0]);
+	line = read_invitation();
+	if (!line)
+		return NULL;
+	question = json_pack("{s:s, s:s}", "op", "join", "invitation", line);
+	sodium_memzero(line, strlen(line));
+	free(line);
+	if (!question)
+		fputs("fzctl: the invitation is not UTF-8 text\n", stderr);
+	return question;
+}
+
 /**
  * join_main() - fzctl join: enrol this device with an invitation
  * @argc: words, with the subcommand's name
- * @argv: the words
+ * @argv: the words; "-" for an invitation on standard input
  *
  * Return: exit status.
  */
@@ -148,8 +189,10 @@ int join_main(int argc, char **argv)
 
 	if (ret)
 		return ret < 0 ? 0 : ret;
-	question = json_pack("{s:s, s:s}", "op", "join", "invitation", o.words[0]);
-	if (o.name && question)
+	question = join_question(&o);
+	if (!question)
+		return 1;
+	if (o.name)
 		json_object_set_new(question, "name", json_string(o.name));
 	answer = ask_agent(o.control, question);
 	if (!answer)

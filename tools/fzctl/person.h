@@ -2,7 +2,7 @@
 #ifndef FZCTL_PERSON_H
 #define FZCTL_PERSON_H
 
-#define JOIN_USAGE "fzctl join INVITATION [--name NAME] [--control PATH] [--json]"
+#define JOIN_USAGE "fzctl join INVITATION|- [--name NAME] [--control PATH] [--json]"
 #define STATUS_USAGE "fzctl status [--control PATH] [--json]"
 #define WHY_USAGE "fzctl why HOST:PORT|RESOURCE [PROTOCOL] [--control PATH] [--json]"
 

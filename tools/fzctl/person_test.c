@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -51,7 +52,8 @@ static int redirected(int (*fn)(int argc, char **argv), int argc, char **argv, c
 		kept[i] = dup(i);
 		dup2(files[i > 0], i);
 	}
-	rewind(stdin);
+	__fpurge(stdin);	/* it is another file now */
+	clearerr(stdin);
 	status = fn(argc, argv);
 	fflush(NULL);
 	for (int i = 0; i < 3; i++) {
@@ -142,11 +144,31 @@ static void test_words_are_text(void **state)
 	assert_string_equal(question, "");
 }
 
+static void test_invitation_on_standard_input(void **state)
+{
+	const char *joined = "{\"ok\":true,\"broker\":\"h\",\"role\":\"client\",\"name\":\"n\"}\n";
+
+	(void)state;
+	assert_int_equal(run(join_main, "join - --name n", "fz1-secret \r\n", joined), 0);
+	assert_string_equal(question, "{\"op\":\"join\",\"invitation\":\"fz1-secret\",\"name\":\"n\"}\n");
+	assert_string_equal(output, "joined h as client n\n");
+	assert_int_equal(run(join_main, "join fz1-other", "", joined), 0);
+	assert_string_equal(question, "{\"op\":\"join\",\"invitation\":\"fz1-other\"}\n");
+
+	assert_int_equal(run(join_main, "join -", "\n", joined), 1);
+	assert_string_equal(output, "fzctl: there is no invitation on standard input\n");
+	assert_string_equal(question, "");
+	assert_int_equal(run(join_main, "join -", "\xff\n", joined), 1);
+	assert_string_equal(output, "fzctl: the invitation is not UTF-8 text\n");
+	assert_int_equal(run(join_main, "join -x", "", joined), 2);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_words_of_others_are_plain),
 		cmocka_unit_test(test_words_are_text),
+		cmocka_unit_test(test_invitation_on_standard_input),
 	};
 
 	return cmocka_run_group_tests_name("person", tests, setup, teardown);
