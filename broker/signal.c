@@ -114,10 +114,10 @@ static void on_ready(struct signal *sig, struct session *session, const fz_Messa
 		answer_status(sig, session, &msg->body.status_request);
 		return;
 	case fz_Message_denial_report_tag:
-		answer_denials(sig, session, &msg->body.denial_report);
+		report_denials(sig, session, &msg->body.denial_report);
 		return;
 	case fz_Message_flow_report_tag:
-		answer_flows(sig, session, &msg->body.flow_report);
+		report_flows(sig, session, &msg->body.flow_report);
 		return;
 	case fz_Message_ping_tag:
 		on_ping(sig, session, &msg->body.ping);
@@ -227,6 +227,7 @@ void signal_tick(struct signal *sig)
 		signal_changed(sig);
 	grants_tick(sig);
 	sessions_tick(sig);
+	reports_tick(sig);
 	budget_tick(sig);
 	signal_wake_clock(sig, sig->window_ms);
 }
@@ -301,6 +302,7 @@ void signal_goodbye(struct signal *sig)
 {
 	struct session *session, *next;
 
+	reports_store(sig);
 	/* nobody takes the place of another now */
 	DL_FOREACH(sig->sessions, session) {
 		if (session->step != SESSION_RIVAL)
@@ -342,6 +344,7 @@ void signal_free(struct signal *sig)
 		DL_DELETE(sig->accesses, access);
 		free(access);
 	}
+	reports_forget(sig);
 	DL_FOREACH_SAFE(sig->sessions, session, next) {
 		if (session->agent)
 			session->agent->session = session->agent->rival = NULL;

@@ -24,9 +24,6 @@
 /* Changes of a tunnel key, each of which is told to everybody whom it concerns. */
 #define KEYS_BURST		5
 #define KEYS_RATE		1
-/* Reports of a client, each a transaction. A ring of an agent's is not more than the burst. */
-#define REPORTS_BURST		400
-#define REPORTS_RATE		20
 /*
  * Lines of the audit log, and of reports, that one device may cause in a row and every second. What exceeds them is
  * counted, and the count written, so that nobody can fill the disk.
@@ -131,7 +128,7 @@ struct agent {
 	struct grant *as_client, *as_gateway;
 	size_t n_as_gateway;
 	struct sealed *sealed;
-	struct bucket requests, keys, reports, lines, reported;
+	struct bucket requests, keys, lines, reported;
 	struct {
 		uint64_t decisions, denials, flows;
 	} unwritten;
@@ -202,6 +199,8 @@ struct access {
  * struct signal - all of it
  * @due: nothing is to be done by time before this, monotonic ms
  * @unwritten_at: when to write how many lines were not, monotonic ms; 0: none
+ * @reports: wait to be stored, at @reports_at, monotonic ms
+ * @reports_failed: they could not be
  * @window_ms: when some policy's window begins or ends, wall clock
  * @out: State messages are built here, by agent_sync() alone
  * @msg: all other messages
@@ -221,6 +220,10 @@ struct signal {
 	struct grant *grants;
 	struct asked *asked;
 	struct access *accesses;
+	struct report *reports;
+	size_t n_reports;
+	uint64_t reports_at;
+	bool reports_failed;
 	struct agent *dirty;
 	bool changing;
 	fz_Message *out;
@@ -304,8 +307,13 @@ void access_decide(struct signal *sig);
 /* signal_answer.c */
 void answer_why(struct signal *sig, struct session *session, const fz_Why *why);
 void answer_status(struct signal *sig, struct session *session, const fz_StatusRequest *request);
-void answer_denials(struct signal *sig, struct session *session, const fz_DenialReport *report);
-void answer_flows(struct signal *sig, struct session *session, const fz_FlowReport *report);
+
+/* signal_report.c */
+void report_denials(struct signal *sig, struct session *session, const fz_DenialReport *in);
+void report_flows(struct signal *sig, struct session *session, const fz_FlowReport *in);
+void reports_store(struct signal *sig);
+void reports_forget(struct signal *sig);
+void reports_tick(struct signal *sig);
 
 static inline const struct directory *signal_directory(const struct signal *sig)
 {

@@ -27,6 +27,7 @@
 #define ITEMS_KEPT	2048
 #define QUEUE		512
 #define LINES		300	/* more than one device may cause */
+#define REPORTS_WAIT_MS	50
 
 /**
  * struct fake - an agent
@@ -157,6 +158,64 @@ static const struct signal_calls calls = {
 	.now = on_now,
 	.clock = on_clock,
 };
+
+/* --- the store, counted ---------------------------------------------------- */
+
+/*
+ * @transactions: each is a flush of the disk, and what is written outside of one is one by itself
+ * @open: between begin and commit
+ * @full: nothing can be committed
+ */
+static struct {
+	unsigned int transactions;
+	bool open, full;
+} disk;
+
+int __real_store_begin(struct store *store, struct fault *f);
+int __wrap_store_begin(struct store *store, struct fault *f);
+int __real_store_commit(struct store *store, struct fault *f);
+int __wrap_store_commit(struct store *store, struct fault *f);
+void __real_store_rollback(struct store *store);
+void __wrap_store_rollback(struct store *store);
+
+int __wrap_store_begin(struct store *store, struct fault *f)
+{
+	int ret = __real_store_begin(store, f);
+
+	disk.open = !ret;
+	return ret;
+}
+
+void __wrap_store_rollback(struct store *store)
+{
+	disk.open = false;
+	__real_store_rollback(store);
+}
+
+int __wrap_store_commit(struct store *store, struct fault *f)
+{
+	disk.open = false;
+	disk.transactions++;
+	if (!disk.full)
+		return __real_store_commit(store, f);
+	__real_store_rollback(store);
+	return fault_set(f, -EIO, NULL, "the disk is full");
+}
+
+int __real_store_report_add(struct store *store, int64_t reporter_id, uint64_t epoch,
+			    const struct denial_entry *denials, size_t n_denials, const struct flow_entry *flows,
+			    size_t n_flows, struct report_state *state, struct fault *f);
+int __wrap_store_report_add(struct store *store, int64_t reporter_id, uint64_t epoch,
+			    const struct denial_entry *denials, size_t n_denials, const struct flow_entry *flows,
+			    size_t n_flows, struct report_state *state, struct fault *f);
+
+int __wrap_store_report_add(struct store *store, int64_t reporter_id, uint64_t epoch,
+			    const struct denial_entry *denials, size_t n_denials, const struct flow_entry *flows,
+			    size_t n_flows, struct report_state *state, struct fault *f)
+{
+	disk.transactions += !disk.open;
+	return __real_store_report_add(store, reporter_id, epoch, denials, n_denials, flows, n_flows, state, f);
+}
 
 /* --- time ------------------------------------------------------------------ */
 
@@ -1083,18 +1142,6 @@ static void asked_twice(void **state)
 	assert_int_equal(leases(), 2);
 }
 
-static bool disk_full;
-int __real_store_commit(struct store *store, struct fault *f);
-int __wrap_store_commit(struct store *store, struct fault *f);
-
-int __wrap_store_commit(struct store *store, struct fault *f)
-{
-	if (!disk_full)
-		return __real_store_commit(store, f);
-	store_rollback(store);
-	return fault_set(f, -EIO, NULL, "the disk is full");
-}
-
 /* What cannot be remembered is not granted, and what was before stays. */
 static void disk_trouble(void **state)
 {
@@ -1104,7 +1151,7 @@ static void disk_trouble(void **state)
 	hear_all(&w.laptop);
 	reach(1, "10.1.0.10", 443);
 	pass(1000);
-	disk_full = true;
+	disk.full = true;
 	say_access(2, "10.1.0.10", 443);
 	say_access(3, "10.1.0.10", 443);
 	say_access(4, "10.1.0.20", 5432);
@@ -1119,7 +1166,7 @@ static void disk_trouble(void **state)
 	say(&w.gw, fz_Message_ack_tag);
 	hear_all(&w.gw);
 	assert_null(find(&w.gw, fz_Item_grant_tag, "db"));
-	disk_full = false;
+	disk.full = false;
 	reach(6, "10.1.0.20", 5432);
 	assert_int_equal(leases(), 2);
 	/* the first lease was not prolonged by what failed */
@@ -1155,14 +1202,6 @@ static void floods(void **state)
 	for (int i = 0; i < 2000 && w.laptop.session; i++)
 		say(&w.laptop, fz_Message_pong_tag);
 	expect_refused(&w.laptop, fz_CODE_LIMIT, "too many messages");
-	/* fewer of those that are written to the disk; a gateway's are not counted */
-	connect_known(&w.laptop);
-	for (int i = 0; i < 500 && w.laptop.session; i++)
-		say(&w.laptop, i & 1 ? fz_Message_denial_report_tag : fz_Message_flow_report_tag);
-	expect_refused(&w.laptop, fz_CODE_LIMIT, "too many reports");
-	for (int i = 0; i < 500; i++)
-		say(&w.gw, fz_Message_denial_report_tag);
-	assert_false(w.gw.closed);
 }
 
 /* What policy denies inside of what it grants. */
@@ -1791,6 +1830,13 @@ static void report_denials(uint64_t epoch, uint64_t from, pb_size_t n)
 	report_denials_of(&w.gw, epoch, from, n);
 }
 
+/* What is stored of the reports, once they were. */
+static fz_ReportAck *report_ack(struct fake *fake)
+{
+	pass(REPORTS_WAIT_MS);
+	return &expect(fake, fz_Message_report_ack_tag)->body.report_ack;
+}
+
 static void reports(void **state)
 {
 	fz_ReportAck *ack;
@@ -1798,7 +1844,7 @@ static void reports(void **state)
 
 	(void)state;
 	report_denials(5, 1, 3);
-	ack = &expect(&w.gw, fz_Message_report_ack_tag)->body.report_ack;
+	ack = report_ack(&w.gw);
 	assert_true(ack->epoch == 5 && ack->denial_seq == 3);
 	assert_int_equal(logged(LOG_DENIALS, NULL, NULL), 3);
 	/* what is no word of the kernel's is not repeated */
@@ -1806,11 +1852,11 @@ static void reports(void **state)
 	assert_int_equal(logged(LOG_DENIALS, NULL, "unknown"), 1);
 	/* repeated after a reconnection, and more */
 	report_denials(5, 2, 4);
-	assert_true(expect(&w.gw, fz_Message_report_ack_tag)->body.report_ack.denial_seq == 5);
+	assert_true(report_ack(&w.gw)->denial_seq == 5);
 	assert_int_equal(logged(LOG_DENIALS, NULL, NULL), 5);
 	/* the agent began anew */
 	report_denials(6, 1, 1);
-	assert_true(expect(&w.gw, fz_Message_report_ack_tag)->body.report_ack.denial_seq == 1);
+	assert_true(report_ack(&w.gw)->denial_seq == 1);
 	assert_int_equal(logged(LOG_DENIALS, NULL, NULL), 6);
 
 	flow = &w.msg.body.flow_report.flow[0];
@@ -1825,7 +1871,7 @@ static void reports(void **state)
 	strcpy(flow->reason, "closed");
 	flow->orig_bytes = 10;
 	say(&w.gw, fz_Message_flow_report_tag);
-	ack = &expect(&w.gw, fz_Message_report_ack_tag)->body.report_ack;
+	ack = report_ack(&w.gw);
 	assert_true(ack->flow_seq == 1 && ack->denial_seq == 1);
 	assert_int_equal(logged(LOG_FLOWS, NULL, NULL), 1);
 
@@ -1835,6 +1881,64 @@ static void reports(void **state)
 	say(&w.gw, fz_Message_denial_report_tag);
 	expect(&w.gw, fz_Message_error_tag);
 	assert_false(w.gw.closed);
+}
+
+/* Many reports are few transactions, and nobody is sent away for them: neither a client nor a gateway. */
+static void many_reports(void **state)
+{
+	struct fake *reporters[] = { &w.laptop, &w.gw };
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct fake *fake = reporters[i];
+
+		pass(1000);
+		disk.transactions = 0;
+		for (uint64_t seq = 1; seq <= 450; seq++)
+			report_denials_of(fake, 5, seq, 1);
+		for (uint64_t seq = 64; seq < 450; seq += 64)
+			assert_true(expect(fake, fz_Message_report_ack_tag)->body.report_ack.denial_seq == seq);
+		assert_true(report_ack(fake)->denial_seq == 450);
+		assert_int_equal(disk.transactions, 8);
+		assert_false(fake->closed);
+	}
+	assert_int_equal(logged(LOG_DENIALS, NULL, NULL), 900);
+}
+
+/* What cannot be stored waits, and what does not fit is counted. Others do not suffer from a device that is gone. */
+static void reports_wait(void **state)
+{
+	struct fake phone = { 0 };
+
+	(void)state;
+	enrol(&phone, false, "phone");
+	disk.full = true;
+	report_denials(5, 1, 3);
+	report_denials_of(&phone, 5, 1, 1);
+	pass(3000);
+	expect_nothing(&w.gw);
+	for (uint64_t seq = 4; seq < 104; seq++)
+		report_denials(5, seq, 1);
+	disk.full = false;
+	assert_ok(store_device_del(w.store, directory_device_named(w.dir, "phone")->id, &fault));
+	on_refresh(NULL);
+	expect_refused(&phone, fz_CODE_NOT_ENROLLED, "removed");
+	pass(1000);
+	assert_true(expect(&w.gw, fz_Message_report_ack_tag)->body.report_ack.denial_seq == 65);
+	expect_nothing(&w.gw);
+	assert_int_equal(logged(LOG_DENIALS, NULL, NULL), 65);
+	for (int i = 0; i < 7; i++) {
+		pass(9000);
+		say_ping(&w.gw);
+		say_ping(&w.laptop);
+	}
+	assert_int_equal(logged(LOG_AUDIT, "log.suppress", ": 0 decisions, 38 refusals and 0 flows"), 1);
+	/* and the last ones are not lost when the broker ends */
+	report_denials(5, 104, 1);
+	signal_goodbye(w.sig);
+	assert_int_equal(logged(LOG_DENIALS, NULL, NULL), 66);
+	hear_all(&w.laptop);
+	forget_items(&phone);
 }
 
 /* One device cannot fill the disk: what it causes beyond its share is counted, and the count written. */
@@ -1855,10 +1959,10 @@ static void budget(void **state)
 	written = logged(LOG_AUDIT, "decision.refuse", NULL);
 	assert_in_range(written, 200, 200 + LINES * 20 / 1000 + 1);
 	assert_int_equal(logged(LOG_AUDIT, "log.suppress", NULL), 0);
-	for (uint64_t seq = 1; seq < 2400; seq += 30) {
+	for (uint64_t seq = 1; seq < 2400; seq += 30)
 		report_denials_of(&w.laptop, 5, seq, 30);
-		assert_true(expect(&w.laptop, fz_Message_report_ack_tag)->body.report_ack.denial_seq == seq + 29);
-	}
+	assert_true(expect(&w.laptop, fz_Message_report_ack_tag)->body.report_ack.denial_seq == 64 * 30);
+	assert_true(report_ack(&w.laptop)->denial_seq == 2400);
 	for (int i = 0; i < 7; i++) {
 		pass(9000);
 		say_ping(&w.gw);
@@ -2045,6 +2149,8 @@ int main(void)
 		joined(preshared_keys),
 		joined(questions),
 		joined(reports),
+		joined(many_reports),
+		joined(reports_wait),
 		joined(budget),
 		joined(odd_messages),
 		joined(large_state),
