@@ -11,6 +11,7 @@ tests += broker/signal_test broker/server_test
 broker/signal_test-src = $(broker-signal-src) broker/log.c $(broker-store-src) $(broker-decision-src)
 broker/signal_test-pkgs := sqlite3
 broker/signal_test-libs := -Wl,--wrap=store_begin,--wrap=store_commit,--wrap=store_rollback,--wrap=store_report_add \
+	-Wl,--wrap=store_lease_put,--wrap=store_lease_del,--wrap=store_audit_add \
 	-Wl,--wrap=state_diff
 broker/server_test-src = $(broker-server-src) broker/refresh.c broker/log.c $(broker-store-src) $(broker-decision-src)
 broker/server_test-pkgs := sqlite3 libuv

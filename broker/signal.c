@@ -185,7 +185,8 @@ void signal_message(struct signal *sig, struct session *session, const fz_Messag
  * signal_changed() - the directory is another one, or what it says has changed with time
  * @sig: signalling
  *
- * Leases that no longer stand are withdrawn, and every agent hears of what changed for it, gateways first.
+ * Leases that no longer stand are withdrawn, and every agent hears of what changed for it, gateways first; then the
+ * store does.
  */
 void signal_changed(struct signal *sig)
 {
@@ -199,6 +200,7 @@ void signal_changed(struct signal *sig)
 	HASH_ITER(hh, sig->agents, agent, next)
 		agent_mark(sig, agent);
 	agents_sync_marked(sig);
+	grants_write(sig);
 	sig->window_ms = decision_next_change(signal_directory(sig), signal_clock(sig));
 	signal_wake_clock(sig, sig->window_ms);
 	sig->changing = false;
@@ -222,6 +224,7 @@ uint64_t signal_due(const struct signal *sig)
 void signal_tick(struct signal *sig)
 {
 	sig->due = UINT64_MAX;
+	grants_write(sig);
 	access_tick(sig);
 	if (sig->window_ms <= signal_clock(sig))
 		signal_changed(sig);
@@ -318,6 +321,7 @@ void signal_goodbye(struct signal *sig)
 		session_send(sig, session, msg);
 		session_close(sig, session);
 	}
+	grants_write(sig);
 }
 
 /**
@@ -345,6 +349,7 @@ void signal_free(struct signal *sig)
 		free(access);
 	}
 	reports_forget(sig);
+	grants_write(sig);
 	DL_FOREACH_SAFE(sig->sessions, session, next) {
 		if (session->agent)
 			session->agent->session = session->agent->rival = NULL;

@@ -78,7 +78,6 @@ static void access_fail(struct signal *sig, struct access *access, fz_Code code,
 	struct grant *grant = access->fresh ? access->grant : NULL;
 	uint64_t id = access->request_id;
 	struct access *other;
-	struct fault fault;
 
 	log_info("signal", "not admitted client=%lld gateway=%lld reason=\"%s\"", (long long)client->id,
 		 (long long)gateway->id, sentence);
@@ -88,8 +87,7 @@ static void access_fail(struct signal *sig, struct access *access, fz_Code code,
 		/* another request waits for the same; it inherits */
 		other->fresh = true;
 	} else if (grant && !grant->admitted) {
-		if (store_lease_del(sig->store, grant->lease.id, &fault))
-			log_error("signal", "lease not deleted reason=\"%s\"", fault.text);
+		lease_forget(sig, &grant->lease, NULL, NULL);
 		grant_drop(sig, grant);
 		agent_sync(sig, gateway, NULL, false);
 	}

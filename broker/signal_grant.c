@@ -110,13 +110,13 @@ static void note(struct agent *agent, const struct lease *lease, const struct po
 	memcpy(agent->note.tag, policy ? policy->tag : lease->policy_tag, MODEL_TAG_LEN);
 }
 
-static void audit_revoked(struct signal *sig, const struct grant *grant, const struct decision *decision,
-			  const char *text)
+static void audit_revoked(struct signal *sig, const struct withdrawal *withdrawal)
 {
 	const struct directory *dir = signal_directory(sig);
-	const struct device *client = directory_device(dir, grant->lease.device_id);
-	const struct device *gateway = directory_device(dir, grant->lease.gateway_id);
-	const struct resource *resource = directory_resource(dir, grant->lease.resource_id);
+	const struct lease *lease = &withdrawal->lease;
+	const struct device *client = directory_device(dir, lease->device_id);
+	const struct device *gateway = directory_device(dir, lease->gateway_id);
+	const struct resource *resource = directory_resource(dir, lease->resource_id);
 	const struct user *user = client ? directory_user(dir, client->user_id) : NULL;
 	struct audit_entry entry = {
 		.at_ms = signal_clock(sig),
@@ -126,9 +126,9 @@ static void audit_revoked(struct signal *sig, const struct grant *grant, const s
 		.user = user ? user->name : NULL,
 		.device = client ? client->name : NULL,
 		.resource = resource ? resource->name : NULL,
-		.policy = decision->policy ? decision->policy->name : NULL,
-		.policy_tag = decision->policy ? decision->policy->tag : grant->lease.policy_tag,
-		.text = text,
+		.policy = withdrawal->policy[0] ? withdrawal->policy : NULL,
+		.policy_tag = lease->policy_tag,
+		.text = withdrawal->sentence,
 	};
 	struct fault fault;
 
@@ -136,17 +136,84 @@ static void audit_revoked(struct signal *sig, const struct grant *grant, const s
 		log_error("signal", "audit log not written reason=\"%s\"", fault.text);
 }
 
+/* Whether the store obeys or not, the agents have lost it; a lease that stays in the store is judged again. */
+static void withdrawal_write(struct signal *sig, const struct withdrawal *withdrawal)
+{
+	struct fault fault;
+	int ret = store_lease_del(sig->store, withdrawal->lease.id, &fault);
+
+	if (ret && ret != -ENOENT)
+		log_error("signal", "lease not deleted reason=\"%s\"", fault.text);
+	if (withdrawal->sentence[0])
+		audit_revoked(sig, withdrawal);
+}
+
+/*
+ * The store forgets a lease with the next grants_write(), so that no agent waits for a disk to hear that it is gone.
+ * @policy: that withdrew it, NULL: none; @sentence: why, for the audit log, NULL: nothing is written there
+ */
+void lease_forget(struct signal *sig, const struct lease *lease, const struct policy *policy, const char *sentence)
+{
+	struct withdrawal *kept = malloc(sizeof(*kept)), here, *withdrawal = kept ? kept : &here;
+
+	withdrawal->lease = *lease;
+	if (policy)
+		memcpy(withdrawal->lease.policy_tag, policy->tag, MODEL_TAG_LEN);
+	snprintf(withdrawal->policy, sizeof(withdrawal->policy), "%s", policy ? policy->name : "");
+	snprintf(withdrawal->sentence, sizeof(withdrawal->sentence), "%s", sentence ? sentence : "");
+	if (kept)
+		DL_APPEND(sig->withdrawn, kept);
+	else
+		withdrawal_write(sig, &here);
+	signal_wake(sig, signal_now(sig));
+}
+
+static void lease_write(struct signal *sig, struct grant *grant)
+{
+	struct fault fault;
+
+	/* The store gives it a new number, if it went with the policy that it rested on. */
+	grant->followed = false;
+	if (store_lease_put(sig->store, &grant->lease, &fault))
+		log_error("signal", "lease not written reason=\"%s\"", fault.text);
+}
+
+/*
+ * What became of leases and was told already, in one transaction. Before anything else is lent: a lease for the same
+ * would have the number of the one that is forgotten. When the broker ends before this, the store has leases that no
+ * longer stand; they are judged before anybody connects.
+ */
+void grants_write(struct signal *sig)
+{
+	struct grant *grant;
+	struct fault fault;
+	bool batch;
+
+	if (!sig->withdrawn && !sig->followed)
+		return;
+	batch = !store_begin(sig->store, &fault);
+	while (sig->withdrawn) {
+		struct withdrawal *withdrawal = sig->withdrawn;
+
+		withdrawal_write(sig, withdrawal);
+		DL_DELETE(sig->withdrawn, withdrawal);
+		free(withdrawal);
+	}
+	if (sig->followed) {
+		DL_FOREACH(sig->grants, grant)
+			if (grant->followed)
+				lease_write(sig, grant);
+	}
+	sig->followed = false;
+	if (batch && store_commit(sig->store, &fault))
+		log_error("signal", "leases not written reason=\"%s\"", fault.text);
+}
+
 static void withdraw(struct signal *sig, struct grant *grant, const struct decision *decision, const char *sentence)
 {
 	struct agent *client = grant->client, *gateway = grant->gateway;
-	struct fault fault;
-	int ret;
 
-	/* Whether the store obeys or not, the agents lose it now; a lease that stays in the store is judged again. */
-	ret = store_lease_del(sig->store, grant->lease.id, &fault);
-	if (ret && ret != -ENOENT)
-		log_error("signal", "lease not deleted reason=\"%s\"", fault.text);
-	audit_revoked(sig, grant, decision, sentence);
+	lease_forget(sig, &grant->lease, decision->policy, sentence);
 	note(client, &grant->lease, decision->policy, sentence);
 	note(gateway, &grant->lease, decision->policy, sentence);
 	agent_mark(sig, client);
@@ -168,7 +235,6 @@ static bool gateway_serves(const struct signal *sig, const struct grant *grant)
 static void follow_policy(struct signal *sig, struct grant *grant, const struct decision *decision)
 {
 	struct lease lease = grant->lease;
-	struct fault fault;
 
 	lease.policy_id = decision->policy->id;
 	memcpy(lease.policy_tag, decision->policy->tag, MODEL_TAG_LEN);
@@ -176,9 +242,8 @@ static void follow_policy(struct signal *sig, struct grant *grant, const struct 
 		lease.expires_ms = decision->expires_ms;
 	if (lease.policy_id == grant->lease.policy_id && lease.expires_ms == grant->lease.expires_ms)
 		return;
-	if (store_lease_put(sig->store, &lease, &fault))
-		log_error("signal", "lease not written reason=\"%s\"", fault.text);
 	grant_set(sig, grant, &lease);
+	grant->followed = sig->followed = true;
 }
 
 static void judge(struct signal *sig, struct grant *grant)
@@ -198,7 +263,7 @@ static void judge(struct signal *sig, struct grant *grant)
 	}
 }
 
-/* After a change: withdraws what no longer stands. The agents are told by the caller. */
+/* After a change: withdraws what no longer stands. The agents are told by the caller, which then writes it. */
 void grants_judge(struct signal *sig)
 {
 	struct grant *grant, *next;

@@ -153,18 +153,27 @@ struct agent {
  * struct grant - a lease in force
  * @admitted: the gateway has it; before that the client does not hear of it
  * @stored: it is on disk, not only in a transaction that is open
+ * @followed: it follows another policy now, and the store does not know yet
  * @made_at: when it was granted, monotonic; 0: before the broker was started
  * @renew_ms: when to renew it, wall clock
  */
 struct grant {
 	struct lease lease;
 	struct agent *client, *gateway;
-	bool admitted, stored;
+	bool admitted, stored, followed;
 	uint64_t made_at;
 	int64_t renew_ms;
 	struct grant *prev, *next;
 	struct grant *client_prev, *client_next;
 	struct grant *gateway_prev, *gateway_next;
+};
+
+/* A lease that is gone, and the store does not know yet. */
+struct withdrawal {
+	struct lease lease;
+	char policy[NAME_LEN_MAX + 1];
+	char sentence[256];
+	struct withdrawal *prev, *next;
 };
 
 /* A request that came and waits for the next tick, which decides all that there are in one transaction. */
@@ -199,6 +208,7 @@ struct access {
  * struct signal - all of it
  * @due: nothing is to be done by time before this, monotonic ms
  * @unwritten_at: when to write how many lines were not, monotonic ms; 0: none
+ * @withdrawn, @followed: what grants_write() is to tell the store
  * @reports: wait to be stored, at @reports_at, monotonic ms
  * @reports_failed: they could not be
  * @window_ms: when some policy's window begins or ends, wall clock
@@ -218,6 +228,8 @@ struct signal {
 	struct agent *agents;
 	struct agent *gateways;
 	struct grant *grants;
+	struct withdrawal *withdrawn;
+	bool followed;
 	struct asked *asked;
 	struct access *accesses;
 	struct report *reports;
@@ -277,7 +289,9 @@ struct grant *grant_find(const struct agent *client, int64_t gateway_id, int64_t
 struct grant *grant_add(struct signal *sig, const struct lease *lease, bool admitted);
 void grant_set(struct signal *sig, struct grant *grant, const struct lease *lease);
 void grant_drop(struct signal *sig, struct grant *grant);
+void lease_forget(struct signal *sig, const struct lease *lease, const struct policy *policy, const char *sentence);
 void grants_judge(struct signal *sig);
+void grants_write(struct signal *sig);
 void grants_tick(struct signal *sig);
 
 /* signal_access.c */

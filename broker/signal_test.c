@@ -163,11 +163,12 @@ static const struct signal_calls calls = {
 
 /*
  * @transactions: each is a flush of the disk, and what is written outside of one is one by itself
+ * @untold: leases that were deleted while the gateway had nothing to read
  * @open: between begin and commit
  * @full: nothing can be committed
  */
 static struct {
-	unsigned int transactions;
+	unsigned int transactions, untold;
 	bool open, full;
 } disk;
 
@@ -215,6 +216,32 @@ int __wrap_store_report_add(struct store *store, int64_t reporter_id, uint64_t e
 {
 	disk.transactions += !disk.open;
 	return __real_store_report_add(store, reporter_id, epoch, denials, n_denials, flows, n_flows, state, f);
+}
+
+int __real_store_lease_put(struct store *store, struct lease *lease, struct fault *f);
+int __wrap_store_lease_put(struct store *store, struct lease *lease, struct fault *f);
+int __real_store_lease_del(struct store *store, int64_t id, struct fault *f);
+int __wrap_store_lease_del(struct store *store, int64_t id, struct fault *f);
+int __real_store_audit_add(struct store *store, const struct audit_entry *entry, struct fault *f);
+int __wrap_store_audit_add(struct store *store, const struct audit_entry *entry, struct fault *f);
+
+int __wrap_store_lease_put(struct store *store, struct lease *lease, struct fault *f)
+{
+	disk.transactions += !disk.open;
+	return __real_store_lease_put(store, lease, f);
+}
+
+int __wrap_store_lease_del(struct store *store, int64_t id, struct fault *f)
+{
+	disk.transactions += !disk.open;
+	disk.untold += w.gw.head == w.gw.tail;
+	return __real_store_lease_del(store, id, f);
+}
+
+int __wrap_store_audit_add(struct store *store, const struct audit_entry *entry, struct fault *f)
+{
+	disk.transactions += !disk.open;
+	return __real_store_audit_add(store, entry, f);
 }
 
 /* --- time ------------------------------------------------------------------ */
@@ -1059,6 +1086,7 @@ static void gateway_trouble(void **state)
 	hear_all(&w.gw);
 	assert_null(find(&w.gw, fz_Item_grant_tag, NULL));
 	assert_null(find(&w.gw, fz_Item_peer_tag, NULL));
+	settle();
 	assert_int_equal(leases(), 0);
 
 	/* it says nothing */
@@ -1078,6 +1106,7 @@ static void gateway_trouble(void **state)
 	ask(3, "10.1.0.10", 443);
 	disconnect(&w.gw);
 	expect_refusal(3, fz_CODE_UNAVAILABLE, "connection was lost");
+	settle();
 	assert_int_equal(leases(), 0);
 
 	/* it is not there */
@@ -1139,6 +1168,7 @@ static void asked_twice(void **state)
 	expect_refusal(13, fz_CODE_UNAVAILABLE, "no");
 	hear_all(&w.gw);
 	assert_null(find(&w.gw, fz_Item_grant_tag, "ssh"));
+	settle();
 	assert_int_equal(leases(), 2);
 }
 
@@ -1282,6 +1312,65 @@ static void withdrawn(void **state)
 	expect_refused(&w.laptop, fz_CODE_DISABLED, "user");
 	expect_refused(&phone, fz_CODE_DISABLED, "user");
 	forget_items(&phone);
+}
+
+#define MANY	10
+
+static void lend_many(void)
+{
+	for (int i = 0; i < MANY; i++) {
+		struct resource resource;
+		char name[16], addr[16];
+
+		snprintf(name, sizeof(name), "many%d", i);
+		snprintf(addr, sizeof(addr), "10.1.9.%d", i + 1);
+		add_resource(&resource, name, addr, 80);
+		add_policy(name, POLICY_ALLOW, resource.id, 60);
+		hear_all(&w.laptop);
+		reach((uint64_t)i + 1, addr, 80);
+	}
+}
+
+static void disable_alice(void)
+{
+	w.alice.enabled = false;
+	assert_ok(store_user_put(w.store, &w.alice, &fault));
+	on_refresh(NULL);
+}
+
+/* The agents hear of it before a disk is waited for, which is once. */
+static void many_withdrawn(void **state)
+{
+	(void)state;
+	lend_many();
+	disk.transactions = disk.untold = 0;
+	disable_alice();
+	assert_int_equal(disk.untold, 0);
+	assert_int_equal(disk.transactions, 1);
+	assert_int_equal(leases(), 0);
+	assert_int_equal(logged(LOG_AUDIT, "lease.revoke", NULL), MANY);
+	hear_all(&w.gw);
+	assert_int_equal(count(&w.gw, fz_Item_grant_tag), 0);
+}
+
+/* The broker ended between the two: what the store still has does not come back. */
+static void withdrawn_not_written(void **state)
+{
+	(void)state;
+	lend_many();
+	disk.full = true;
+	disable_alice();
+	disk.full = false;
+	hear_all(&w.gw);
+	assert_int_equal(count(&w.gw, fz_Item_grant_tag), 0);
+	assert_int_equal(leases(), MANY);
+	signal_free(w.sig);
+	w.gw.session = NULL;
+	broker_up();
+	connect_known(&w.gw);
+	assert_int_equal(count(&w.gw, fz_Item_grant_tag), 0);
+	assert_int_equal(leases(), 0);
+	assert_int_equal(logged(LOG_AUDIT, "lease.revoke", NULL), MANY);
 }
 
 /* Withdrawn while the gateway is being asked. */
@@ -1434,6 +1523,10 @@ static void another_policy_takes_over(void **state)
 	hear_all(&w.gw);
 	assert_memory_equal(find(&w.gw, fz_Item_grant_tag, "web")->body.grant.tag.bytes, second.tag, 16);
 	assert_true(find(&w.gw, fz_Item_grant_tag, "web")->body.grant.lease_ms == 30000);
+	/* the first policy took the lease with it in the store, and what is there since is the same that is here */
+	assert_int_equal(leases(), 1);
+	disable_alice();
+	assert_int_equal(leases(), 0);
 }
 
 static void renewal(void **state)
@@ -2135,6 +2228,8 @@ int main(void)
 		joined(floods),
 		joined(deny_inside),
 		joined(withdrawn),
+		joined(many_withdrawn),
+		joined(withdrawn_not_written),
 		joined(withdrawn_meanwhile),
 		joined(withdrawn_without_memory),
 		joined(doubt),
