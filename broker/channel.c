@@ -359,7 +359,7 @@ static void link_message(struct link *link, const struct fz_channel_event *ev)
 	struct fz_error err;
 	int ret;
 
-	if (!link->session)
+	if (!link->session || !signal_received(server->sig, link->session))
 		return;
 	ret = fz_message_decode(&server->message, ev->data, ev->len, &err);
 	if (!ret)

@@ -11,6 +11,7 @@
 #include <arpa/inet.h>
 #include <ftw.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -541,6 +542,25 @@ static void malformed(void **state)
 	peer_free(laptop);
 }
 
+/* What nobody understands is counted too, so that nobody can keep the broker busy with it. */
+static void unknown_messages(void **state)
+{
+	struct peer *laptop = peer_new(false);
+
+	(void)state;
+	dial(laptop, broker_key);
+	wait_for(laptop->got[fz_Message_state_tag]);
+	for (int i = 0; i < 1000 && !laptop->got[fz_Message_refused_tag]; i++) {
+		for (int j = 0; j < 100; j++)
+			assert_true(fz_channel_send(laptop->channel, "\x82\x08\x00", 3, uv_now(&loop)));
+		flush(laptop);
+		uv_run(&loop, UV_RUN_NOWAIT);
+	}
+	wait_for(laptop->closed);
+	assert_string_equal(laptop->sentence, "too many messages");
+	peer_free(laptop);
+}
+
 static int no_memory;
 struct fz_channel *__real_fz_channel_new(enum fz_channel_side side, const uint8_t *key, const uint8_t *broker_key,
 					 uint64_t now);
@@ -784,6 +804,7 @@ int main(void)
 		run(rubbish),
 		run(silent_connections),
 		run(malformed),
+		run(unknown_messages),
 		run(no_memory_to_accept),
 		run(large_snapshot),
 		run(load),
@@ -794,5 +815,6 @@ int main(void)
 
 	if (sodium_init() < 0)
 		return 1;
+	signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests_name("server", tests, NULL, NULL);
 }

@@ -136,22 +136,35 @@ static void on_ready(struct signal *sig, struct session *session, const fz_Messa
 }
 
 /**
- * signal_message() - a message came
+ * signal_received() - a message came, and is not understood yet
  * @sig: signalling
- * @session: from whom; may be gone afterwards (then @calls->close was called for its link)
- * @msg: the message
+ * @session: from whom
+ *
+ * All are counted, whatever they are.
+ *
+ * Return: false when there were too many, and the session is gone (then @calls->close was called for its link).
  */
-void signal_message(struct signal *sig, struct session *session, const fz_Message *msg)
+bool signal_received(struct signal *sig, struct session *session)
 {
 	uint64_t now = signal_now(sig);
 	bool gateway = session->agent && session->agent->session == session && session->agent->prev;
 
 	session->heard = now;
-	if (!bucket_take(&session->messages, now, gateway ? GATEWAY_BURST : MESSAGES_BURST,
-			 gateway ? GATEWAY_RATE : MESSAGES_RATE)) {
-		session_refuse(sig, session, fz_CODE_LIMIT, "too many messages");
-		return;
-	}
+	if (bucket_take(&session->messages, now, gateway ? GATEWAY_BURST : MESSAGES_BURST,
+			gateway ? GATEWAY_RATE : MESSAGES_RATE))
+		return true;
+	session_refuse(sig, session, fz_CODE_LIMIT, "too many messages");
+	return false;
+}
+
+/**
+ * signal_message() - it is understood
+ * @sig: signalling
+ * @session: from whom, after signal_received(); may be gone afterwards (then @calls->close was called for its link)
+ * @msg: the message
+ */
+void signal_message(struct signal *sig, struct session *session, const fz_Message *msg)
+{
 	if (session->agent && session->agent->session == session && session->agent->rival &&
 	    msg->which_body != fz_Message_goodbye_tag)
 		session_rival_refuse(sig, session->agent);

@@ -62,6 +62,7 @@ struct signal *signal_new(struct store *store, const struct signal_config *confi
 void signal_free(struct signal *sig);
 
 struct session *signal_open(struct signal *sig, void *link, const uint8_t key[MODEL_KEY_LEN], const char *address);
+bool signal_received(struct signal *sig, struct session *session);
 void signal_message(struct signal *sig, struct session *session, const fz_Message *msg);
 void signal_malformed(struct signal *sig, struct session *session, const char *sentence);
 void signal_closed(struct signal *sig, struct session *session, const char *sentence);

@@ -318,7 +318,8 @@ static void say(struct fake *fake, pb_size_t which)
 {
 	assert_non_null(fake->session);
 	w.msg.which_body = which;
-	signal_message(w.sig, fake->session, &w.msg);
+	if (signal_received(w.sig, fake->session))
+		signal_message(w.sig, fake->session, &w.msg);
 	memset(&w.msg, 0, sizeof(w.msg));
 }
 

@@ -43,6 +43,7 @@ enum channel_state {
  * @rekeyed: when @tx got its key, ms
  * @sent: messages since then
  * @received: messages since the other side changed its key
+ * @fresh: the other side changed its key, and has sent nothing with it
  * @sentence: why it is over
  * @refusal: what the other side refused with, or we
  */
@@ -57,6 +58,7 @@ struct fz_channel {
 	uint64_t started;
 	uint64_t rekeyed;
 	uint64_t sent, received;
+	bool fresh;
 	const char *sentence;
 	enum fz_channel_refusal refusal;
 };
@@ -357,13 +359,18 @@ static bool read_message(struct fz_channel *ch, struct fz_channel_event *ev)
 		return false;
 	}
 	if (body[0] == KIND_MESSAGE && len > OVERHEAD) {
+		ch->fresh = false;
 		ev->type = FZ_CHANNEL_MESSAGE;
 		ev->data = body + 1;
 		ev->len = len - OVERHEAD;
 		return true;
 	}
+	/* A key is changed for a message that follows, so there cannot be more of these than of messages. */
 	if (body[0] != KIND_REKEY || len != OVERHEAD || !fz_noise_rekey(&ch->rx))
 		close_with(ch, "a frame of unknown kind");
+	else if (ch->fresh)
+		close_with(ch, "the other side changes its key again and again");
+	ch->fresh = true;
 	ch->received = 0;
 	return false;
 }

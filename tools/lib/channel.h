@@ -10,7 +10,7 @@
  *	or refusal, and it can be no longer than such a message is;
  *	afterwards a frame is one Noise transport message, whose first plain
  *	byte says whether it carries a control message, or announces that the
- *	sender has changed its key.
+ *	sender has changed its key, which it does before a message alone.
  *
  *	struct fz_channel *ch = fz_channel_new(FZ_CHANNEL_AGENT, key, broker_key, now);
  *	loop:

@@ -379,6 +379,50 @@ static void rekeys(void **state)
 	ends_free(&e);
 }
 
+/* The agent's end by hand, as fz_channel_send() would never use it: a key is changed for nothing. */
+static void rekeys_for_nothing(void **state)
+{
+	uint8_t key[32], broker_key[32], broker_public[32], first[1 + FZ_NOISE_FIRST_LEN] = { 1 }, frame[64];
+	struct fz_noise_cipher tx, rx;
+	struct fz_channel *broker;
+	struct fz_channel_event ev;
+	struct fz_noise noise;
+	const uint8_t *out;
+	size_t len;
+
+	(void)state;
+	randombytes_buf(key, 32);
+	randombytes_buf(broker_key, 32);
+	crypto_scalarmult_base(broker_public, broker_key);
+	broker = fz_channel_new(FZ_CHANNEL_BROKER, broker_key, NULL, T0);
+	assert_true(fz_noise_init(&noise, true, "fzc\1", 4, key, broker_public));
+	assert_true(fz_noise_write(&noise, NULL, 0, first + 1, FZ_NOISE_FIRST_LEN, &len));
+	fz_channel_input(broker, "fzc\1\0\141", 6, T0);
+	fz_channel_input(broker, first, sizeof(first), T0);
+	assert_int_equal(next(broker, &ev), FZ_CHANNEL_OPEN);
+	len = fz_channel_output(broker, &out);
+	assert_true(fz_noise_read(&noise, out + 3, len - 3, NULL, 0, &len));
+	assert_true(fz_noise_split(&noise, &tx, &rx));
+	/* the first one is for what follows */
+	for (int i = 0; i < 4; i++) {
+		const uint8_t plain[2] = { i == 0 || i == 2 || i == 3, 'x' };
+		size_t n = plain[0] ? 1 : 2;
+
+		frame[0] = 0;
+		frame[1] = (uint8_t)(n + FZ_NOISE_TAG_LEN);
+		assert_true(fz_noise_encrypt(&tx, NULL, 0, plain, n, frame + 2));
+		if (plain[0])
+			assert_true(fz_noise_rekey(&tx));
+		fz_channel_input(broker, frame, 2 + n + FZ_NOISE_TAG_LEN, T0);
+		if (i == 1)
+			assert_message(broker, "x", 1);
+		else if (i < 3)
+			assert_int_equal(next(broker, &ev), FZ_CHANNEL_NONE);
+	}
+	assert_closed(broker, "the other side changes its key again and again");
+	fz_channel_free(broker);
+}
+
 static void wrong_keys(void **state)
 {
 	static const uint8_t zero[32];
@@ -431,6 +475,7 @@ int main(void)
 		cmocka_unit_test(end_of_stream),
 		cmocka_unit_test(harmed_frames),
 		cmocka_unit_test(rekeys),
+		cmocka_unit_test(rekeys_for_nothing),
 		cmocka_unit_test(wrong_keys),
 		cmocka_unit_test(buffers),
 	};
