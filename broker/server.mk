@@ -15,4 +15,4 @@ broker/signal_test-libs := -Wl,--wrap=store_begin,--wrap=store_commit,--wrap=sto
 	-Wl,--wrap=state_diff
 broker/server_test-src = $(broker-server-src) broker/refresh.c broker/log.c $(broker-store-src) $(broker-decision-src)
 broker/server_test-pkgs := sqlite3 libuv
-broker/server_test-libs := -Wl,--wrap=fz_channel_new
+broker/server_test-libs := -Wl,--wrap=fz_channel_new,--wrap=fz_noise_init

@@ -32,6 +32,7 @@ enum channel_state {
  * struct fz_channel - one connection
  * @state: where it stands; changed by enter() alone
  * @side: which end we are
+ * @private_key: ours, until the handshake begins
  * @noise: the handshake
  * @tx: key for what we send
  * @rx: key for what we receive
@@ -50,6 +51,7 @@ enum channel_state {
 struct fz_channel {
 	enum channel_state state;
 	enum fz_channel_side side;
+	uint8_t private_key[FZ_NOISE_KEY_LEN];
 	struct fz_noise noise;
 	struct fz_noise_cipher tx, rx;
 	struct fz_buffer in, out;
@@ -69,6 +71,7 @@ static void enter(struct fz_channel *ch, enum channel_state state)
 		return;
 	ch->state = state;
 	if (state == STATE_CLOSING) {
+		sodium_memzero(ch->private_key, sizeof(ch->private_key));
 		fz_noise_wipe(&ch->noise);
 		fz_noise_cipher_wipe(&ch->tx);
 		fz_noise_cipher_wipe(&ch->rx);
@@ -106,6 +109,24 @@ static void put_refusal(struct fz_channel *ch, enum fz_channel_refusal refusal)
 	}
 }
 
+static bool begin_handshake(struct fz_channel *ch, const uint8_t *broker_key)
+{
+	bool ok = fz_noise_init(&ch->noise, ch->side == FZ_CHANNEL_AGENT, prelude, sizeof(prelude), ch->private_key,
+				broker_key);
+
+	sodium_memzero(ch->private_key, sizeof(ch->private_key));
+	return ok;
+}
+
+/* The agent's side says something at once; the broker's waits, for beginning costs it something. */
+static bool start(struct fz_channel *ch, const uint8_t *broker_key)
+{
+	if (ch->side == FZ_CHANNEL_BROKER)
+		return !broker_key && !sodium_is_zero(ch->private_key, sizeof(ch->private_key));
+	return begin_handshake(ch, broker_key) && fz_buffer_put(&ch->out, prelude, sizeof(prelude)) &&
+	       put_handshake(ch, FZ_NOISE_FIRST_LEN);
+}
+
 /**
  * fz_channel_new() - begin a channel over a fresh connection
  * @side: which end we are
@@ -121,16 +142,14 @@ struct fz_channel *fz_channel_new(enum fz_channel_side side,
 				  const uint8_t *broker_key, uint64_t now)
 {
 	struct fz_channel *ch = calloc(1, sizeof(*ch));
-	bool agent = side == FZ_CHANNEL_AGENT;
 
 	if (!ch)
 		return NULL;
 	ch->side = side;
 	ch->started = now;
-	ch->state = agent ? STATE_HANDSHAKE : STATE_PRELUDE;
-	if (!fz_noise_init(&ch->noise, agent, prelude, sizeof(prelude), private_key, broker_key) ||
-	    (agent && (!fz_buffer_put(&ch->out, prelude, sizeof(prelude)) ||
-		       !put_handshake(ch, FZ_NOISE_FIRST_LEN)))) {
+	ch->state = side == FZ_CHANNEL_AGENT ? STATE_HANDSHAKE : STATE_PRELUDE;
+	memcpy(ch->private_key, private_key, sizeof(ch->private_key));
+	if (!start(ch, broker_key)) {
 		fz_channel_free(ch);
 		return NULL;
 	}
@@ -200,6 +219,8 @@ static void read_first(struct fz_channel *ch, const uint8_t *body, size_t len, u
 
 	if (body[0] != TYPE_HANDSHAKE || len != 1 + FZ_NOISE_FIRST_LEN) {
 		close_with(ch, "something else than a handshake before authentication");
+	} else if (!begin_handshake(ch, NULL)) {
+		close_with(ch, "the handshake failed");
 	} else if (!fz_noise_read(&ch->noise, body + 1, len - 1, none, sizeof(none), &n)) {
 		put_refusal(ch, FZ_REFUSAL_KEY);
 		close_with(ch, "the handshake is not for this broker, or was damaged");
