@@ -220,6 +220,7 @@ void access_admitted(struct signal *sig, struct session *session, const fz_Admit
 		agent_candidates(sig, gateway, admitted->candidate, admitted->candidate_count, true);
 	access->grant->admitted = true;
 	access->client->stale = true;
+	grants_move(sig, access->grant);
 	answer_granted(sig, access);
 	access_free(sig, access);
 }

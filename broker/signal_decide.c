@@ -121,7 +121,7 @@ static void audit_refusal(struct signal *sig, struct agent *client, const struct
 
 /* --- granting --------------------------------------------------------------- */
 
-/* A gateway of the site: the one that the client uses already, else the one with the fewest grants. */
+/* A gateway of the site: the one that the client uses already, if that is there, else the one with the fewest grants. */
 struct agent *choose_gateway(const struct signal *sig, const struct agent *client, int64_t site_id)
 {
 	const struct directory *dir = signal_directory(sig);

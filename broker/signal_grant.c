@@ -72,44 +72,6 @@ void grant_drop(struct signal *sig, struct grant *grant)
 	free(grant);
 }
 
-struct loading {
-	struct signal *sig;
-	int64_t now;
-};
-
-static int load_one(void *context, const struct lease *lease)
-{
-	struct loading *loading = context;
-	struct grant *grant;
-
-	if (lease->expires_ms <= loading->now)
-		return 0;
-	grant = grant_add(loading->sig, lease, true);
-	if (!grant)
-		return -ENOMEM;
-	grant->stored = true;
-	return 0;
-}
-
-/* What was granted before a restart runs on. */
-int grants_load(struct signal *sig, struct fault *fault)
-{
-	struct loading loading = { .sig = sig, .now = signal_clock(sig) };
-	int ret = store_lease_expire(sig->store, loading.now, NULL, fault);
-
-	if (ret)
-		return ret;
-	return store_lease_each(sig->store, load_one, &loading, fault);
-}
-
-static void note(struct agent *agent, const struct lease *lease, const struct policy *policy, const char *sentence)
-{
-	agent->note.set = true;
-	snprintf(agent->note.sentence, sizeof(agent->note.sentence), "%s", sentence);
-	snprintf(agent->note.policy, sizeof(agent->note.policy), "%s", policy ? policy->name : "");
-	memcpy(agent->note.tag, policy ? policy->tag : lease->policy_tag, MODEL_TAG_LEN);
-}
-
 static void audit_revoked(struct signal *sig, const struct withdrawal *withdrawal)
 {
 	const struct directory *dir = signal_directory(sig);
@@ -207,6 +169,102 @@ void grants_write(struct signal *sig)
 	sig->followed = false;
 	if (batch && store_commit(sig->store, &fault))
 		log_error("signal", "leases not written reason=\"%s\"", fault.text);
+}
+
+static int64_t site_of(const struct signal *sig, const struct grant *grant)
+{
+	const struct device *gateway = directory_device(signal_directory(sig), grant->lease.gateway_id);
+
+	return gateway ? gateway->site_id : 0;
+}
+
+static bool issued_after(const struct lease *a, const struct lease *b)
+{
+	return a->issued_ms != b->issued_ms ? a->issued_ms > b->issued_ms : a->id > b->id;
+}
+
+/* The client reaches the site through the gateway of @to now. */
+static void leave(struct signal *sig, struct grant *grant, const struct grant *to)
+{
+	const struct site *site = directory_site(signal_directory(sig), site_of(sig, to));
+	const struct device *gateway = directory_device(signal_directory(sig), to->lease.gateway_id);
+	char sentence[256];
+
+	snprintf(sentence, sizeof(sentence), "the device reaches site %s through gateway %s now", site ? site->name : "?",
+		 gateway ? gateway->name : "?");
+	lease_forget(sig, &grant->lease, NULL, sentence);
+	agent_mark(sig, grant->gateway);
+	grant_drop(sig, grant);
+}
+
+/*
+ * A client has one gateway at a site. Two would be two peers with the same addresses, of which the kernel gives each
+ * to one, be that the dead one. Who is given another because the first is away leaves the first.
+ */
+void grants_move(struct signal *sig, const struct grant *to)
+{
+	struct grant *grant, *next;
+
+	DL_FOREACH_SAFE2(to->client->as_client, grant, next, client_next) {
+		if (grant->admitted && grant->gateway != to->gateway && site_of(sig, grant) == site_of(sig, to))
+			leave(sig, grant, to);
+	}
+}
+
+/* The same after a restart: the broker may have ended before the store knew who had moved. */
+static void grants_move_loaded(struct signal *sig)
+{
+	struct grant *grant, *next, *to;
+
+	DL_FOREACH_SAFE(sig->grants, grant, next) {
+		DL_FOREACH2(grant->client->as_client, to, client_next)
+			if (to->gateway != grant->gateway && site_of(sig, to) == site_of(sig, grant) &&
+			    issued_after(&to->lease, &grant->lease))
+				break;
+		if (to)
+			leave(sig, grant, to);
+	}
+}
+
+struct loading {
+	struct signal *sig;
+	int64_t now;
+};
+
+static int load_one(void *context, const struct lease *lease)
+{
+	struct loading *loading = context;
+	struct grant *grant;
+
+	if (lease->expires_ms <= loading->now)
+		return 0;
+	grant = grant_add(loading->sig, lease, true);
+	if (!grant)
+		return -ENOMEM;
+	grant->stored = true;
+	return 0;
+}
+
+/* What was granted before a restart runs on. */
+int grants_load(struct signal *sig, struct fault *fault)
+{
+	struct loading loading = { .sig = sig, .now = signal_clock(sig) };
+	int ret = store_lease_expire(sig->store, loading.now, NULL, fault);
+
+	if (ret)
+		return ret;
+	ret = store_lease_each(sig->store, load_one, &loading, fault);
+	if (!ret)
+		grants_move_loaded(sig);
+	return ret;
+}
+
+static void note(struct agent *agent, const struct lease *lease, const struct policy *policy, const char *sentence)
+{
+	agent->note.set = true;
+	snprintf(agent->note.sentence, sizeof(agent->note.sentence), "%s", sentence);
+	snprintf(agent->note.policy, sizeof(agent->note.policy), "%s", policy ? policy->name : "");
+	memcpy(agent->note.tag, policy ? policy->tag : lease->policy_tag, MODEL_TAG_LEN);
 }
 
 static void withdraw(struct signal *sig, struct grant *grant, const struct decision *decision, const char *sentence)

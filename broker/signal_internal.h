@@ -290,6 +290,7 @@ struct grant *grant_add(struct signal *sig, const struct lease *lease, bool admi
 void grant_set(struct signal *sig, struct grant *grant, const struct lease *lease);
 void grant_drop(struct signal *sig, struct grant *grant);
 void lease_forget(struct signal *sig, const struct lease *lease, const struct policy *policy, const char *sentence);
+void grants_move(struct signal *sig, const struct grant *to);
 void grants_judge(struct signal *sig);
 void grants_write(struct signal *sig);
 void grants_tick(struct signal *sig);

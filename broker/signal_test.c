@@ -1374,6 +1374,57 @@ static void withdrawn_not_written(void **state)
 	assert_int_equal(logged(LOG_AUDIT, "lease.revoke", NULL), MANY);
 }
 
+/* One gateway after the other: a client that is given the second leaves the first, and does not go back by itself. */
+static void another_gateway(void **state)
+{
+	static const uint8_t tag[MODEL_TAG_LEN];
+	struct lease lease = { .request_id = 9, .issued_ms = w.clock - 1000, .expires_ms = w.clock + 50000 };
+	struct fake gw2 = { 0 };
+	struct policy policy;
+
+	(void)state;
+	policy = add_policy("staff-web", POLICY_ALLOW, w.web.id, 60);
+	add_policy("staff-db", POLICY_ALLOW, w.db.id, 60);
+	hear_all(&w.laptop);
+	reach(1, "10.1.0.10", 443);
+	assert_int_equal(count(&w.laptop, fz_Item_peer_tag), 1);
+	enrol(&gw2, true, "gw2");
+	disconnect(&w.gw);
+	/* as long as the second one has not let it in, it keeps what it has */
+	ask(2, "10.1.0.20", 5432);
+	hear_all(&w.laptop);
+	assert_non_null(find(&w.laptop, fz_Item_grant_tag, "web"));
+	w.msg.body.admitted.id = expect(&gw2, fz_Message_admit_tag)->body.admit.id;
+	say(&gw2, fz_Message_admitted_tag);
+	assert_true(expect(&w.laptop, fz_Message_access_answer_tag)->body.access_answer.granted);
+	assert_int_equal(count(&w.laptop, fz_Item_peer_tag), 1);
+	assert_memory_equal(find(&w.laptop, fz_Item_peer_tag, NULL)->body.peer.public_key.bytes, gw2.tunnel, 32);
+	assert_null(find(&w.laptop, fz_Item_grant_tag, "web"));
+	settle();
+	assert_int_equal(leases(), 1);
+	assert_int_equal(logged(LOG_AUDIT, "lease.revoke", "reaches site hq through gateway gw2 now"), 1);
+	connect_known(&w.gw);
+	assert_int_equal(count(&w.gw, fz_Item_peer_tag), 0);
+	ask(3, "10.1.0.10", 443);
+	expect_nothing(&w.gw);
+	expect(&gw2, fz_Message_admit_tag);
+
+	/* the broker ended before the store knew */
+	lease.device_id = directory_device_named(w.dir, "laptop")->id;
+	lease.gateway_id = directory_device_named(w.dir, "gw")->id;
+	lease.resource_id = w.web.id;
+	lease.policy_id = policy.id;
+	memcpy(lease.policy_tag, tag, MODEL_TAG_LEN);
+	assert_ok(store_lease_put(w.store, &lease, &fault));
+	signal_free(w.sig);
+	w.laptop.session = NULL;
+	broker_up();
+	connect_known(&w.laptop);
+	assert_int_equal(count(&w.laptop, fz_Item_peer_tag), 1);
+	assert_memory_equal(find(&w.laptop, fz_Item_peer_tag, NULL)->body.peer.public_key.bytes, gw2.tunnel, 32);
+	forget(&gw2);
+}
+
 /* Withdrawn while the gateway is being asked. */
 static void withdrawn_meanwhile(void **state)
 {
@@ -2231,6 +2282,7 @@ int main(void)
 		joined(withdrawn),
 		joined(many_withdrawn),
 		joined(withdrawn_not_written),
+		joined(another_gateway),
 		joined(withdrawn_meanwhile),
 		joined(withdrawn_without_memory),
 		joined(doubt),
