@@ -25,7 +25,7 @@ int64_t store_clock(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Nobody but its owner may write there: who can replace a file in it is the broker. */
+/* It is ours, and nobody else may write there: who can replace a file in it is the broker. */
 static int directory_open(struct store *store, struct fault *fault)
 {
 	struct stat st;
@@ -37,6 +37,9 @@ static int directory_open(struct store *store, struct fault *fault)
 	if (store->dir_fd < 0 || fstat(store->dir_fd, &st))
 		return fault_set(fault, -EIO, NULL, "cannot open the state directory %s: %s", store->dir,
 				 strerror(errno));
+	if (st.st_uid != geteuid())
+		return fault_set(fault, -EPERM, NULL, "the state directory %s belongs to somebody else (uid %u), who would "
+				 "be the broker: run chown on it, and on what is in it", store->dir, st.st_uid);
 	if (st.st_mode & 022)
 		return fault_set(fault, -EPERM, NULL, "others may write in the state directory %s: run chmod 700 on it",
 				 store->dir);

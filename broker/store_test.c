@@ -260,6 +260,25 @@ static void test_key_guarded(void **state)
 	chmod(dir, 0700);
 }
 
+/* Whoever owns it can make the files in it others. Root can give one away; anybody else has none but root's. */
+static void test_somebody_elses(void **state)
+{
+	char own[sizeof(dir)];
+
+	(void)state;
+	strcpy(own, dir);
+	if (geteuid())
+		strcpy(dir, "/usr");
+	else
+		assert_int_equal(chown(dir, 65534, 65534), 0);
+	assert_not_opened(NULL, "belongs to somebody else");
+	strcpy(dir, own);
+	if (geteuid())
+		return;
+	assert_int_equal(chown(dir, 0, 0), 0);
+	store_close(opened());
+}
+
 static void test_second_broker_refused(void **state)
 {
 	struct store *store = opened();
@@ -931,6 +950,7 @@ int main(void)
 		WITH_DIR(test_newer_refused),
 		WITH_DIR(test_foreign_database_refused),
 		WITH_DIR(test_key_guarded),
+		WITH_DIR(test_somebody_elses),
 		WITH_DIR(test_second_broker_refused),
 		WITH_DIR(test_objects_come_back),
 		WITH_DIR(test_names),
