@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api_internal.h"
+#include "public.h"
 
 static json_t *site_json(const struct directory *dir, const struct site *site)
 {
@@ -56,6 +57,8 @@ static int site_change(struct api_request *request, struct site *site, const cha
 		code = api_take_prefixes(request, &prefixes, &site->n_prefixes);
 	if (prefixes)
 		site->prefixes = prefixes;
+	if (!code && prefixes)
+		code = public_avoid(&request->broker->config, site, &request->fault);
 	if (!code)
 		code = api_change_begin(request);
 	if (!code) {

@@ -312,6 +312,8 @@ static void test_wrong_fields(void **state)
 	assert_refused("POST", "/v1/sites", "{\"name\":\"x\",\"prefixes\":[\"10.1.0.0/33\"]}", 400, "prefixes", "10.1.0.0/33");
 	assert_refused("POST", "/v1/sites", "{\"name\":\"x\",\"prefixes\":[]}", 400, "prefixes", "at least one");
 	assert_refused("POST", "/v1/sites", "{\"name\":\"x\",\"prefixes\":[\"100.64.1.0/24\"]}", 400, "prefixes", "overlay");
+	assert_refused("POST", "/v1/sites", "{\"name\":\"x\",\"prefixes\":[\"10.2.0.0/24\",\"2001:db8::/64\"]}", 400,
+		       "prefixes", "2001:db8::/64 holds the broker's own address (--public [2001:db8::1]:7700)");
 	assert_refused("POST", "/v1/resources", "{\"name\":\"x\",\"site\":\"moon\",\"prefixes\":[\"10.1.0.1\"]}", 400, "site",
 		       "no site 'moon'");
 	assert_refused("POST", "/v1/resources", "{\"name\":\"x\",\"site\":\"office\",\"prefixes\":[\"10.2.0.1\"]}", 400,

@@ -13,6 +13,7 @@
 #include "log.h"
 #include "notify.h"
 #include "options.h"
+#include "public.h"
 
 #define TRIM_MS		60000
 
@@ -92,6 +93,16 @@ static void socket_directory_make(const char *path)
 		mkdir("/run/fz", 0755);
 }
 
+/* The broker may have moved since they were made: they stay as they are, but somebody has to know. */
+static void sites_check(const struct broker *broker)
+{
+	struct fault fault;
+
+	for (size_t i = 0; i < broker->dir->n_sites; i++)
+		if (public_avoid(&broker->config, &broker->dir->sites[i], &fault))
+			log_warning("broker", "site %s: %s", broker->dir->sites[i].name, fault.text);
+}
+
 static int start(struct broker *broker, const struct store_options *options, struct fault *fault)
 {
 	struct audit_entry entry = { .at_ms = broker->started_ms, .actor = "broker", .action = "broker.start",
@@ -105,6 +116,7 @@ static int start(struct broker *broker, const struct store_options *options, str
 	broker->dir = store_directory(broker->store, fault);
 	if (!broker->dir)
 		return -1;
+	sites_check(broker);
 	broker->server = server_start(broker, fault);
 	if (!broker->server)
 		return -1;

@@ -7,7 +7,7 @@ broker-store-src := broker/fault.c broker/prefix.c broker/timezone.c broker/db_s
 	broker/store_log_read.c broker/store_directory.c broker/directory.c
 broker-decision-src := broker/window.c broker/decision.c
 broker-api-src := broker/log.c broker/api.c broker/api_route.c broker/api_json.c broker/api_user.c broker/api_site.c \
-	broker/api_policy.c broker/api_device.c broker/api_log.c
+	broker/api_policy.c broker/api_device.c broker/api_log.c broker/public.c
 
 programs += fzbroker
 unit-src += broker/fzbroker.service
