@@ -343,10 +343,17 @@ static void test_wrong_fields(void **state)
 static void test_wrong_requests(void **state)
 {
 	static char large[API_BODY_MAX + 100];
+	char path_cut[128];
 
 	(void)state;
 	assert_refused("GET", "/v1/nothing", NULL, 404, "", "no /v1/nothing");
 	assert_refused("GET", "/", NULL, 404, "", "no /");
+	/* what is said back is UTF-8, whatever was asked for, and wherever it is cut */
+	assert_refused("GET", "/v1/users/b%ffb", NULL, 404, "", "there is no user 'b?b'");
+	assert_refused("GET", "/v1/%c0%80%ed%a0%80", NULL, 404, "", "there is no /v1/????? here");
+	assert_refused("GET", "/v1/b%c3%bccher", NULL, 404, "", "there is no /v1/b\xc3\xbc" "cher here");
+	snprintf(path_cut, sizeof(path_cut), "/v1/%0*d%%c3%%bc", 95, 0);
+	assert_refused("GET", path_cut, NULL, 404, "", "00? here");
 	assert_refused("GET", "/v1/users/a/b", NULL, 404, "", "");
 	assert_refused("GET", "/v1/users/", NULL, 404, "", "");
 	assert_refused("PUT", "/v1/users", "{}", 405, "", "PUT cannot");

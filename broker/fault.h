@@ -7,6 +7,8 @@
  * struct fault - why something was refused
  * @field: the field of the request that was wrong, empty when it is none of them
  * @text: one sentence without a full stop, fit for a person
+ *
+ * Both are UTF-8: a byte that is none becomes a question mark.
  */
 struct fault {
 	char field[32];

@@ -387,28 +387,33 @@ bad:
 	return fz_error_set(err, -EINVAL, "\"%s\" is no tag (32 hexadecimal digits)", word);
 }
 
-/* Whether a text is well-formed UTF-8, without surrogates and overlong forms. */
+size_t fz_utf8_char(const char *text)
+{
+	static const uint32_t least[] = { 0, 0x80, 0x800, 0x10000 };
+	unsigned char c = (unsigned char)*text;
+	int more = c < 0x80 ? 0 : c >> 5 == 6 ? 1 : c >> 4 == 14 ? 2 : c >> 3 == 30 ? 3 : -1;
+	uint32_t point;
+
+	if (!c || more < 0)
+		return 0;
+	point = more ? c & (0x3fU >> more) : c;
+	for (int i = 1; i <= more; i++) {
+		if (((unsigned char)text[i] & 0xc0) != 0x80)
+			return 0;
+		point = point << 6 | ((unsigned char)text[i] & 0x3f);
+	}
+	if (point < least[more] || point > 0x10ffff || (point >= 0xd800 && point < 0xe000))
+		return 0;
+	return (size_t)more + 1;
+}
+
 static bool is_utf8(const char *text)
 {
-	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	size_t n;
 
-	while (*text) {
-		unsigned char c = (unsigned char)*text++;
-		int more = c < 0x80 ? 0 : c >> 5 == 6 ? 1 : c >> 4 == 14 ? 2 : c >> 3 == 30 ? 3 : -1;
-		uint32_t point;
-
-		if (more < 0)
-			return false;
-		point = more ? c & (0x3fU >> more) : c;
-		for (int i = 0; i < more; i++, text++) {
-			if (((unsigned char)*text & 0xc0) != 0x80)
-				return false;
-			point = point << 6 | ((unsigned char)*text & 0x3f);
-		}
-		if ((more && point < least[more + 1]) || point > 0x10ffff || (point >= 0xd800 && point < 0xe000))
-			return false;
-	}
-	return true;
+	while ((n = fz_utf8_char(text)))
+		text += n;
+	return !*text;
 }
 
 int fz_parse_name(const char *word, char out[FZ_NAME_MAX + 1], struct fz_error *err)

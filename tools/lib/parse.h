@@ -29,6 +29,8 @@ int fz_parse_duration(const char *word, uint64_t *ms, struct fz_error *err);
 int fz_parse_time(const char *word, int64_t *out, struct fz_error *err);
 /* 32 hexadecimal digits, with or without the dashes of a UUID */
 int fz_parse_tag(const char *word, uint8_t tag[FZ_TAG_LEN], struct fz_error *err);
+/* Bytes of the character that a text begins with; 0 at its end, and for what is no UTF-8 (surrogates, overlong forms). */
+size_t fz_utf8_char(const char *text);
 /* 1 to FZ_NAME_MAX printable bytes, no space */
 int fz_parse_name(const char *word, char out[FZ_NAME_MAX + 1], struct fz_error *err);
 int fz_parse_direction(const char *word, uint8_t *out, struct fz_error *err);
