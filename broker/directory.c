@@ -283,6 +283,29 @@ const struct device *directory_device_by_tunnel(const struct directory *dir, con
 	return find_device(dir, dir->index->by_tunnel, &like, compare_tunnel);
 }
 
+static void swap(const struct device **a, const struct device **b)
+{
+	const struct device *kept = *a;
+
+	*a = *b;
+	*b = kept;
+}
+
+void directory_rekey(struct directory *dir, int64_t device_id, const uint8_t key[MODEL_KEY_LEN])
+{
+	const struct device **order = dir->index->by_tunnel, **end = order + dir->n_devices, **at;
+	const struct device *device = directory_device(dir, device_id);
+
+	if (!device)
+		return;
+	at = bsearch(&device, order, dir->n_devices, sizeof(*order), compare_tunnel);
+	memcpy(dir->devices[device - dir->devices].tunnel_key, key, MODEL_KEY_LEN);
+	for (; at > order && compare_tunnel(at - 1, at) > 0; at--)
+		swap(at - 1, at);
+	for (; at + 1 < end && compare_tunnel(at, at + 1) > 0; at++)
+		swap(at, at + 1);
+}
+
 const struct device *directory_device_by_address(const struct directory *dir, uint8_t family, const uint8_t *addr)
 {
 	const struct prefix *overlay = family == AF_INET ? &dir->overlay4 : &dir->overlay6;

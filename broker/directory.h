@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Users, groups, sites, devices, resources and policies in memory: one consistent state of the store, never changed
- * once made. Decisions are taken from it. The broker replaces it as a whole after each change (broker_refresh() in
- * broker.h); pointers into it hold until then, so keep ids, not pointers, beyond one event.
+ * Users, groups, sites, devices, resources and policies in memory: one consistent state of the store. Decisions are
+ * taken from it. The broker replaces it as a whole after each change (broker_refresh() in broker.h); pointers into it
+ * hold until then, so keep ids, not pointers, beyond one event. What agents change often, and no decision looks at, is
+ * changed in place: their tunnel keys.
  *
  * Arrays are ordered by id. Lookups return NULL for what is not there.
  */
@@ -36,6 +37,8 @@ struct directory {
 /* Order what was filled in, so that the lookups below work. 0 or -ENOMEM. */
 int directory_index(struct directory *dir);
 void directory_free(struct directory *dir);
+/* A device has another tunnel key. Nothing happens when there is no such device. */
+void directory_rekey(struct directory *dir, int64_t device_id, const uint8_t key[MODEL_KEY_LEN]);
 
 const struct user *directory_user(const struct directory *dir, int64_t id);
 const struct group *directory_group(const struct directory *dir, int64_t id);

@@ -31,6 +31,13 @@ static void refresh(void *arg)
 	broker_refresh(server->broker, &fault);
 }
 
+static void rekey(void *arg, int64_t device_id, const uint8_t key[MODEL_KEY_LEN])
+{
+	struct server *server = arg;
+
+	directory_rekey(server->broker->dir, device_id, key);
+}
+
 static bool doubtful(void *arg)
 {
 	struct server *server = arg;
@@ -81,6 +88,7 @@ static const struct signal_calls calls = {
 	.room = has_room,
 	.close = close_link,
 	.refresh = refresh,
+	.rekey = rekey,
 	.directory = directory,
 	.doubtful = doubtful,
 	.now = now,

@@ -20,6 +20,7 @@ struct session;
  * @room: whether to queue more of what is large; if not, signal_drained() is called once there is
  * @close: send what is queued, then close; the link is not spoken of again
  * @refresh: the store was changed: load the directory anew and call signal_changed()
+ * @rekey: the store has another tunnel key for a device: the directory is to have it too
  * @directory: the present one
  * @doubtful: the store may say something else than it does: nothing is granted until signal_changed() is called
  * @now: monotonic, ms
@@ -30,6 +31,7 @@ struct signal_calls {
 	bool (*room)(void *arg, void *link);
 	void (*close)(void *arg, void *link);
 	void (*refresh)(void *arg);
+	void (*rekey)(void *arg, int64_t device_id, const uint8_t key[MODEL_KEY_LEN]);
 	const struct directory *(*directory)(void *arg);
 	bool (*doubtful)(void *arg);
 	uint64_t (*now)(void *arg);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "key.h"
 #include "log.h"
 #include "signal_internal.h"
 
@@ -173,12 +174,50 @@ static bool device_enabled(const struct directory *dir, const struct device *dev
 	return device->enabled && (!device->user_id || (user && user->enabled));
 }
 
+/* With a line in the audit log: it is what a false one would be found by. */
+static int store_tunnel_key(struct signal *sig, const struct device *device, const uint8_t *key, struct fault *fault)
+{
+	const struct directory *dir = signal_directory(sig);
+	const struct user *user = device->user_id ? directory_user(dir, device->user_id) : NULL;
+	char actor[NAME_LEN_MAX + 16], old[FZ_KEY_TEXT_SIZE], new[FZ_KEY_TEXT_SIZE], text[160];
+	struct audit_entry entry = { .at_ms = signal_clock(sig), .actor = actor, .action = "device.rekey",
+				     .object = device->name, .user = user ? user->name : NULL, .device = device->name,
+				     .text = text };
+	int ret = store_begin(sig->store, fault);
+
+	if (ret)
+		return ret;
+	snprintf(actor, sizeof(actor), "device %s", device->name);
+	fz_key_format(old, device->tunnel_key);
+	fz_key_format(new, key);
+	snprintf(text, sizeof(text), "tunnel key %s instead of %s", new, old);
+	ret = store_device_set_tunnel_key(sig->store, device->id, key, fault);
+	if (!ret)
+		ret = store_audit_add(sig->store, &entry, fault);
+	if (!ret)
+		return store_commit(sig->store, fault);
+	store_rollback(sig->store);
+	return ret;
+}
+
+/* No tunnel of the old key works for the new one: who talks with it is to begin anew. */
+static void tunnel_moved(struct signal *sig, struct agent *agent)
+{
+	struct grant *grant;
+
+	agent->moved_at = signal_now(sig);
+	DL_FOREACH2(agent->as_client, grant, client_next)
+		agent_mark(sig, grant->gateway);
+	DL_FOREACH2(agent->as_gateway, grant, gateway_next)
+		agent_mark(sig, grant->client);
+	agents_sync_marked(sig);
+}
+
 /* The tunnel key may have changed while the agent was away. False when the session ended over it. */
 bool session_tunnel_key(struct signal *sig, struct session *session, const pb_byte_t *key, pb_size_t size)
 {
 	struct agent *agent = session->agent;
-	int64_t id = agent->id;
-	const struct device *device = directory_device(signal_directory(sig), id);
+	const struct device *device = directory_device(signal_directory(sig), agent->id);
 	struct fault fault = { 0 };
 	int ret;
 
@@ -192,22 +231,18 @@ bool session_tunnel_key(struct signal *sig, struct session *session, const pb_by
 		session_refuse(sig, session, fz_CODE_LIMIT, "the tunnel key changes too often");
 		return false;
 	}
-	ret = store_device_set_tunnel_key(sig->store, device->id, key, &fault);
+	if (signal_doubtful(sig)) {
+		session_refuse(sig, session, fz_CODE_UNAVAILABLE, DOUBTFUL);
+		return false;
+	}
+	ret = store_tunnel_key(sig, device, key, &fault);
 	if (ret) {
 		session_refuse(sig, session, ret == -EEXIST ? fz_CODE_DUPLICATE : fz_CODE_UNAVAILABLE, fault.text);
 		return false;
 	}
-	/* No tunnel of the old key works for the new one: who talks with it is to begin anew. */
-	agent->moved_at = signal_now(sig);
-	sig->calls->refresh(sig->arg);
-	/* The new directory may be without this device, or not there yet. */
-	agent = agent_find(sig, id);
-	if (!agent || agent->session != session)
-		return false;
-	if (!signal_doubtful(sig))
-		return true;
-	session_refuse(sig, session, fz_CODE_UNAVAILABLE, DOUBTFUL);
-	return false;
+	sig->calls->rekey(sig->arg, agent->id, key);
+	tunnel_moved(sig, agent);
+	return true;
 }
 
 /* It is shown to admins, so nothing that a terminal would obey. */

@@ -124,6 +124,12 @@ static void on_refresh(void *arg)
 	directory_free(old);
 }
 
+static void on_rekey(void *arg, int64_t device_id, const uint8_t key[MODEL_KEY_LEN])
+{
+	(void)arg;
+	directory_rekey(w.dir, device_id, key);
+}
+
 static const struct directory *on_directory(void *arg)
 {
 	(void)arg;
@@ -153,6 +159,7 @@ static const struct signal_calls calls = {
 	.room = on_room,
 	.close = on_close,
 	.refresh = on_refresh,
+	.rekey = on_rekey,
 	.directory = on_directory,
 	.doubtful = on_doubtful,
 	.now = on_now,
@@ -1446,12 +1453,14 @@ static void withdrawn_meanwhile(void **state)
 	assert_null(find(&w.laptop, fz_Item_grant_tag, NULL));
 }
 
+static unsigned int states;	/* that were built */
 static bool no_memory;
 int __real_state_diff(const struct state *old, const struct state *new, struct state_change **changes, size_t *n);
 int __wrap_state_diff(const struct state *old, const struct state *new, struct state_change **changes, size_t *n);
 
 int __wrap_state_diff(const struct state *old, const struct state *new, struct state_change **changes, size_t *n)
 {
+	states++;
 	return no_memory ? -ENOMEM : __real_state_diff(old, new, changes, n);
 }
 
@@ -1730,20 +1739,42 @@ static void broker_restart(void **state)
 
 static void tunnel_key_changes(void **state)
 {
+	const struct directory *dir;
+	struct fake others[8];
 	uint8_t old[32];
 
 	(void)state;
 	add_policy("staff-web", POLICY_ALLOW, w.web.id, 60);
 	hear_all(&w.laptop);
 	reach(1, "10.1.0.10", 443);
+	memset(others, 0, sizeof(others));
+	for (int i = 0; i < 8; i++) {
+		char name[] = { 'p', (char)('0' + i), 0 };
+
+		enrol(&others[i], false, name);
+		disconnect(&others[i]);
+	}
 	memcpy(old, w.laptop.tunnel, 32);
 	randombytes_buf(w.laptop.tunnel, 32);
+	dir = w.dir;
+	states = 0;
 	fz_bytes_set(w.msg.body.tunnel_key.public_key, w.laptop.tunnel, 32);
 	say(&w.laptop, fz_Message_tunnel_key_tag);
 	hear_all(&w.gw);
 	assert_int_equal(count(&w.gw, fz_Item_peer_tag), 1);
 	assert_int_equal(count(&w.gw, fz_Item_grant_tag), 1);
 	assert_memory_equal(find(&w.gw, fz_Item_peer_tag, NULL)->body.peer.public_key.bytes, w.laptop.tunnel, 32);
+	/* which is work for the gateway, and for nobody else */
+	assert_ptr_equal(dir, w.dir);
+	assert_int_equal(states, 1);
+	assert_int_equal(logged(LOG_AUDIT, "device.rekey", "tunnel key"), 1);
+	assert_null(directory_device_by_tunnel(w.dir, old));
+	assert_string_equal(directory_device_by_tunnel(w.dir, w.laptop.tunnel)->name, "laptop");
+	assert_string_equal(directory_device_by_tunnel(w.dir, w.gw.tunnel)->name, "gw");
+	for (int i = 0; i < 8; i++) {
+		assert_int_equal(directory_device_by_tunnel(w.dir, others[i].tunnel)->name[1], '0' + i);
+		forget(&others[i]);
+	}
 
 	/* changed while it was away, and the key of another one */
 	disconnect(&w.laptop);
