@@ -25,7 +25,7 @@
 #include "server.h"
 #include "stun.h"
 
-#define PATIENCE_MS	20000
+#define PATIENCE_MS	60000
 #define LOAD_AGENTS	100
 #define LOAD_REQUESTS	20
 
