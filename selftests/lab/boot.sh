@@ -10,6 +10,9 @@ REPORTS+='|INFO: suspicious RCU usage|suspicious RCU usage|inconsistent lock sta
 REPORTS+='|INFO: task .* blocked for more than|detected stalls|self-detected stall|soft lockup|refcount_t:'
 REPORTS+='|unregister_netdevice: waiting for|kmemleak: [0-9]+ new suspected|list_(add|del) corruption|Segfault with no mm'
 
+# Without it, the allocator's own caches keep stale pointers that hide leaks from kmemleak.
+SLAB_DEBUG=slab_debug=FZ
+
 # write_guest_files: what `init` in the guest reads
 write_guest_files() {
 	cp "$LAB_DIR/init" "$run_dir/init"
@@ -41,10 +44,17 @@ boot_qemu() {
 
 	append="console=ttyS0 loglevel=7 panic=-1 oops=panic random.trust_cpu=on tsc=reliable nokaslr"
 	append+=" watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120 fzlab=$run_dir"
-	if [[ $LAB_TTY ]]; then
-		devices=(-chardev stdio,id=console,signal=off -device virtconsole,chardev=console)
+	# A distribution's kernel needs modules to find the build machine's file system, our own does not.
+	if [[ $lab == stock ]]; then
+		devices=(-initrd "$(echo "$kernel_dir"/initramfs-*)")
 	else
-		devices=(-chardev file,id=out,path=/dev/fd/1 -device virtserialport,chardev=out,name=out
+		append+=" printk.time=1 $SLAB_DEBUG root=root rootfstype=9p ro init=$run_dir/init"
+		append+=" rootflags=trans=virtio,version=9p2000.L,msize=512000,cache=loose"
+	fi
+	if [[ $LAB_TTY ]]; then
+		devices+=(-chardev stdio,id=console,signal=off -device virtconsole,chardev=console)
+	else
+		devices+=(-chardev file,id=out,path=/dev/fd/1 -device virtserialport,chardev=out,name=out
 			-chardev "file,id=err,path=/dev/fd/$err_fd" -device virtserialport,chardev=err,name=err)
 	fi
 	if [[ $LAB_OUT ]]; then
@@ -52,7 +62,7 @@ boot_qemu() {
 	fi
 	exec setsid qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot \
 		-accel tcg,thread=multi -cpu max -smp "$cpus" -m "$memory" \
-		-kernel "$KERNEL_IMAGE" -initrd "$(echo "$kernel_dir"/initramfs-*)" -append "$append" \
+		-kernel "$KERNEL_IMAGE" -append "$append" \
 		-serial "file:$run_dir/kernel.log" \
 		-device virtio-rng-pci -device virtio-serial-pci "${devices[@]}" \
 		-virtfs "local,path=/,mount_tag=root,security_model=none,multidevs=remap,readonly=on" \
@@ -63,10 +73,9 @@ boot_uml() {
 	local extra=() input=null
 
 	[[ ! $LAB_TTY ]] || input=fd:0
-	# Without slab_debug, the allocator's own caches keep stale pointers that hide leaks from kmemleak.
 	case $lab in
 	fast) extra=(ncpus="$cpus") ;;
-	sanitizer) extra=(slab_debug=FZ) ;;
+	sanitizer) extra=("$SLAB_DEBUG") ;;
 	esac
 	exec setsid "$KERNEL_IMAGE" mem="$memory" seccomp=on "${extra[@]}" \
 		root=/dev/root rootfstype=hostfs rootflags=/ ro init="$run_dir/init" fzlab="$run_dir" \
@@ -77,7 +86,7 @@ boot_uml() {
 
 # vm: becomes the machine, with the console on stdin and stdout
 vm() {
-	if [[ $LAB_KIND == stock ]]; then
+	if [[ $LAB_KIND == qemu ]]; then
 		boot_qemu
 	else
 		boot_uml
