@@ -328,8 +328,9 @@ static int link_create(struct net *net, struct net_device *dev)
 		goto err_events;
 
 	list_add(&fz->device_list, &devices);
-	/* Only now, since a failed registration would call it. */
+	/* Only now, since a failed registration would call it, and leaves the device to the caller. */
 	dev->priv_destructor = device_destruct;
+	dev->needs_free_netdev = true;
 	pr_debug("%s: Interface created\n", dev->name);
 	return 0;
 
