@@ -16,5 +16,6 @@ fz-y += kmod/tests/policy_kunit.o
 fz-y += kmod/tests/ratelimiter_kunit.o
 fz-y += kmod/tests/replay_kunit.o
 fz-y += kmod/tests/stage.o
+fz-y += kmod/tests/stall_kunit.o
 fz-y += kmod/tests/stress_kunit.o
 fz-y += kmod/tests/suites.o

@@ -358,6 +358,33 @@ static struct rtnl_link_ops link_ops __read_mostly = {
 	.newlink = device_newlink,
 };
 
+#ifdef FZ_KUNIT
+/**
+ * fz_device_create() - make a device without anybody having asked for a link, for tests
+ * @net: netns of the device and its sockets
+ *
+ * Context: may sleep. RTNL held.
+ * Return: the device, for unregister_netdevice() to end; or ERR_PTR.
+ */
+struct net_device *fz_device_create(struct net *net)
+{
+	struct nlattr *tb[IFLA_MAX + 1] = {};
+	struct net_device *dev;
+	int err;
+
+	dev = rtnl_create_link(net, "fz%d", NET_NAME_ENUM, &link_ops, tb, NULL);
+	if (IS_ERR(dev))
+		return dev;
+	err = link_create(net, dev);
+	if (err) {
+		free_netdev(dev);
+		return ERR_PTR(err);
+	}
+	rtnl_configure_link(dev, NULL, 0, NULL);
+	return dev;
+}
+#endif
+
 /* The netns that the sockets live in goes: the device stays, without a way to the outside. */
 static void netns_pre_exit(struct net *net)
 {

@@ -91,6 +91,9 @@ struct fz_device {
 
 int fz_device_init(void);
 void fz_device_uninit(void);
+#ifdef FZ_KUNIT
+struct net_device *fz_device_create(struct net *net);
+#endif
 bool fz_device_is_fz(const struct net_device *dev);
 void fz_device_set_private_key(struct fz_device *fz, const u8 private_key[FZ_KEY_LEN]);
 int fz_device_set_port(struct fz_device *fz, u16 port);
