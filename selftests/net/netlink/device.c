@@ -16,7 +16,7 @@
 
 #include "message.h"
 
-static struct message *set_device(void)
+struct message *set_device(void)
 {
 	struct message *m = request(FZ_CMD_SET_DEVICE);
 
@@ -24,7 +24,7 @@ static struct message *set_device(void)
 	return m;
 }
 
-static struct nlattr *peer(struct message *m, unsigned int number)
+struct nlattr *put_peer(struct message *m, unsigned int number)
 {
 	struct nlattr *nested = nest(m, 0);
 	uint8_t key[FZ_KEY_LEN];
@@ -34,7 +34,7 @@ static struct nlattr *peer(struct message *m, unsigned int number)
 	return nested;
 }
 
-static void put_allowedip(struct message *m, const char *addr, uint8_t len, uint32_t flags)
+void put_allowedip(struct message *m, const char *addr, uint8_t len, uint32_t flags)
 {
 	struct nlattr *nested = nest(m, 0);
 	uint8_t bytes[16];
@@ -55,7 +55,7 @@ static struct answer add_peer(struct mnl_socket *sock, unsigned int number, uint
 {
 	struct message *m = set_device();
 	struct nlattr *peers = nest(m, FZ_DEVICE_A_PEERS);
-	struct nlattr *one = peer(m, number);
+	struct nlattr *one = put_peer(m, number);
 	struct nlattr *ips;
 
 	if (flags)
@@ -163,7 +163,7 @@ static bool foreign_attributes(struct mnl_socket *sock)
 	EXPECT_REFUSED(do_request(sock, m), EINVAL, "reserved bit set");
 	m = set_device();
 	peers = nest(m, FZ_DEVICE_A_PEERS);
-	one = peer(m, 1);
+	one = put_peer(m, 1);
 	offset = m->nlh->nlmsg_len;
 	put_u64(m, FZ_PEER_A_RX_BYTES, 1);
 	end(m, one);
@@ -192,8 +192,8 @@ static bool nothing_half_applied(struct mnl_socket *sock)
 	put_u32(m, FZ_DEVICE_A_MAX_FLOWS, 1000);
 	put_bytes(m, FZ_DEVICE_A_PRIVATE_KEY, "0123456789abcdef0123456789abcdef", FZ_KEY_LEN);
 	peers = nest(m, FZ_DEVICE_A_PEERS);
-	end(m, peer(m, 1));
-	one = peer(m, 2);
+	end(m, put_peer(m, 1));
+	one = put_peer(m, 2);
 	ips = nest(m, FZ_PEER_A_ALLOWEDIPS);
 	put_allowedip(m, "10.0.0.1", 32, 0);
 	offset = m->nlh->nlmsg_len + 4 + 8 + 8;
@@ -225,7 +225,7 @@ static bool wrong_peers(struct mnl_socket *sock)
 
 	m = set_device();
 	peers = nest(m, FZ_DEVICE_A_PEERS);
-	one = peer(m, 1);
+	one = put_peer(m, 1);
 	put_u32(m, FZ_PEER_A_PROTOCOL_VERSION, 2);
 	end(m, one);
 	end(m, peers);
@@ -233,7 +233,7 @@ static bool wrong_peers(struct mnl_socket *sock)
 
 	m = set_device();
 	peers = nest(m, FZ_DEVICE_A_PEERS);
-	one = peer(m, 1);
+	one = put_peer(m, 1);
 	put_bytes(m, FZ_PEER_A_ENDPOINT, &in6, sizeof(struct sockaddr_in));
 	end(m, one);
 	end(m, peers);
@@ -258,7 +258,7 @@ static bool port_in_use(struct mnl_socket *sock)
 	put_u16(m, FZ_DEVICE_A_LISTEN_PORT, 7001);
 	put_u32(m, FZ_DEVICE_A_FWMARK, 7);
 	peers = nest(m, FZ_DEVICE_A_PEERS);
-	end(m, peer(m, 1));
+	end(m, put_peer(m, 1));
 	end(m, peers);
 	EXPECT_REFUSED(do_request(sock, m), EADDRINUSE, "cannot listen on this port");
 	after = snapshot(sock);
@@ -346,7 +346,7 @@ static struct answer add_many(struct mnl_socket *sock, unsigned int peers, unsig
 	struct nlattr *all = nest(m, FZ_DEVICE_A_PEERS);
 
 	for (unsigned int i = 0; i < peers; i++) {
-		struct nlattr *one = peer(m, 100 + i);
+		struct nlattr *one = put_peer(m, 100 + i);
 		struct nlattr *list = nest(m, FZ_PEER_A_ALLOWEDIPS);
 
 		for (unsigned int j = 0; j < ips; j++) {
@@ -421,7 +421,7 @@ static struct answer add_candidates(struct mnl_socket *sock, unsigned int n, uin
 {
 	struct message *m = set_device();
 	struct nlattr *peers = nest(m, FZ_DEVICE_A_PEERS);
-	struct nlattr *one = peer(m, 1);
+	struct nlattr *one = put_peer(m, 1);
 
 	put_u32(m, FZ_PEER_A_FLAGS, FZ_PEER_F_REPLACE_CANDIDATES);
 	for (unsigned int i = 0; i < n; i++) {
@@ -473,7 +473,7 @@ static bool candidates(struct mnl_socket *sock)
 static void mention(struct message *m, unsigned int number, uint32_t flags, unsigned int first,
 		    unsigned int n)
 {
-	struct nlattr *one = peer(m, number);
+	struct nlattr *one = put_peer(m, number);
 	struct nlattr *ips;
 	char addr[32];
 

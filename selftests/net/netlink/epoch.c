@@ -8,24 +8,16 @@
 
 #include "message.h"
 
-static struct message *with_device(enum fz_cmd cmd)
-{
-	struct message *m = request(cmd);
-
-	put_string(m, FZ_POLICY_A_IFNAME, DEV);
-	return m;
-}
-
 static struct answer simple(struct mnl_socket *sock, enum fz_cmd cmd)
 {
-	return do_request(sock, with_device(cmd));
+	return do_request(sock, policy_request(cmd));
 }
 
 /* 10.0.NUMBER.0/24, everything in it, and a grant for anyone. */
 static bool add(struct mnl_socket *sock, const char *name, uint8_t number)
 {
 	const uint8_t addr[4] = { 10, 0, number, 0 };
-	struct message *m = with_device(FZ_CMD_NEW_RESOURCE);
+	struct message *m = policy_request(FZ_CMD_NEW_RESOURCE);
 	struct nlattr *resource = nest(m, FZ_POLICY_A_RESOURCE);
 	struct nlattr *prefix;
 	struct nlattr *grant;
@@ -37,7 +29,7 @@ static bool add(struct mnl_socket *sock, const char *name, uint8_t number)
 	end(m, prefix);
 	end(m, resource);
 	EXPECT_OK(do_request(sock, m));
-	m = with_device(FZ_CMD_NEW_GRANT);
+	m = policy_request(FZ_CMD_NEW_GRANT);
 	grant = nest(m, FZ_POLICY_A_GRANT);
 	put_string(m, FZ_GRANT_A_RESOURCE, name);
 	end(m, grant);
@@ -66,7 +58,7 @@ static bool policy_is(struct mnl_socket *sock, const char *letters)
 {
 	char names[64] = "";
 
-	if (dump(sock, with_device(FZ_CMD_GET_GRANT), add_name, names).error)
+	if (dump(sock, policy_request(FZ_CMD_GET_GRANT), add_name, names).error)
 		errx(1, "cannot read the policy");
 	return strlen(names) == strlen(letters) && strspn(names, letters) == strlen(letters);
 }

@@ -124,15 +124,24 @@ void key_of(uint8_t key[FZ_KEY_LEN], unsigned int number)
 	memcpy(key + 8, &number, sizeof(number));
 }
 
-void send_request(struct mnl_socket *sock, struct message *m, int flags)
+int try_request(struct mnl_socket *sock, struct message *m, int flags)
 {
 	static unsigned int seq;
+	int error = 0;
 
 	m->nlh->nlmsg_flags = NLM_F_REQUEST | flags;
 	m->nlh->nlmsg_seq = ++seq;
 	if (mnl_socket_sendto(sock, m->nlh, m->nlh->nlmsg_len) < 0)
-		err(1, "send");
+		error = errno;
 	free(m);
+	return error;
+}
+
+void send_request(struct mnl_socket *sock, struct message *m, int flags)
+{
+	errno = try_request(sock, m, flags);
+	if (errno)
+		err(1, "send");
 }
 
 /* The sentence and the attribute that come after the header, and the request's copy, of an ACK. */

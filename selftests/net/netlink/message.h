@@ -56,12 +56,24 @@ struct nlattr *nest(struct message *m, int type);
 void end(struct message *m, struct nlattr *nest);
 uint32_t offset_of(const struct message *m, const struct nlattr *attr);
 
+/* As send_request(), but returns 0 or the errno. */
+int try_request(struct mnl_socket *sock, struct message *m, int flags);
 void send_request(struct mnl_socket *sock, struct message *m, int flags);
 struct answer read_answer(struct mnl_socket *sock, message_fn fn, void *arg);
 struct answer do_request(struct mnl_socket *sock, struct message *m);
 struct answer dump(struct mnl_socket *sock, struct message *m, message_fn fn, void *arg);
 bool read_event(struct mnl_socket *sock, int cmd, message_fn fn, void *arg);
 int command_of(const struct nlmsghdr *nlh);
+
+/* What set-device begins with, a peer that is still open, and an allowed IP of it. */
+struct message *set_device(void);
+struct nlattr *put_peer(struct message *m, unsigned int number);
+void put_allowedip(struct message *m, const char *addr, uint8_t len, uint32_t flags);
+
+/* What requests about policy begin with, resource 10.0.NUMBER.0/24, grant to a peer or, if 0, to any. */
+struct message *policy_request(enum fz_cmd cmd);
+struct nlattr *put_resource(struct message *m, const char *name, uint8_t number);
+struct nlattr *put_grant(struct message *m, int peer, const char *resource);
 
 void key_of(uint8_t key[FZ_KEY_LEN], unsigned int number);
 
@@ -99,5 +111,9 @@ extern const struct test device_tests[];
 extern const struct test policy_tests[];
 extern const struct test epoch_tests[];
 extern const struct test event_tests[];
+extern const struct test fault_tests[];
+
+/* Whether this kernel lets an allocation fail when it is told to. */
+bool faults_possible(void);
 
 #endif

@@ -10,7 +10,7 @@
 
 #include "message.h"
 
-static struct message *with_device(enum fz_cmd cmd)
+struct message *policy_request(enum fz_cmd cmd)
 {
 	struct message *m = request(cmd);
 
@@ -40,7 +40,7 @@ static void put_service(struct message *m, uint8_t protocol, int min, int max)
 }
 
 /* 10.0.NUMBER.0/24, TCP 443. */
-static struct nlattr *put_resource(struct message *m, const char *name, uint8_t number)
+struct nlattr *put_resource(struct message *m, const char *name, uint8_t number)
 {
 	const uint8_t addr[4] = { 10, 0, number, 0 };
 	struct nlattr *nested = nest(m, FZ_POLICY_A_RESOURCE);
@@ -54,13 +54,13 @@ static struct nlattr *put_resource(struct message *m, const char *name, uint8_t 
 
 static struct answer add_resource(struct mnl_socket *sock, const char *name, uint8_t number)
 {
-	struct message *m = with_device(FZ_CMD_NEW_RESOURCE);
+	struct message *m = policy_request(FZ_CMD_NEW_RESOURCE);
 
 	put_resource(m, name, number);
 	return do_request(sock, m);
 }
 
-static struct nlattr *put_grant(struct message *m, int peer, const char *resource)
+struct nlattr *put_grant(struct message *m, int peer, const char *resource)
 {
 	struct nlattr *nested = nest(m, FZ_POLICY_A_GRANT);
 	uint8_t key[FZ_KEY_LEN];
@@ -76,7 +76,7 @@ static struct nlattr *put_grant(struct message *m, int peer, const char *resourc
 
 static struct answer add_peer(struct mnl_socket *sock, unsigned int number)
 {
-	struct message *m = with_device(FZ_CMD_SET_DEVICE);
+	struct message *m = policy_request(FZ_CMD_SET_DEVICE);
 	struct nlattr *peers = nest(m, FZ_DEVICE_A_PEERS);
 	struct nlattr *one = nest(m, 0);
 	uint8_t key[FZ_KEY_LEN];
@@ -136,8 +136,8 @@ static struct tally count(struct mnl_socket *sock)
 
 	do {
 		tally = (struct tally){};
-		resources = dump(sock, with_device(FZ_CMD_GET_RESOURCE), tally_message, &tally);
-		grants = dump(sock, with_device(FZ_CMD_GET_GRANT), tally_message, &tally);
+		resources = dump(sock, policy_request(FZ_CMD_GET_RESOURCE), tally_message, &tally);
+		grants = dump(sock, policy_request(FZ_CMD_GET_GRANT), tally_message, &tally);
 		if (resources.error || grants.error)
 			errx(1, "cannot read the policy");
 	} while (resources.interrupted || grants.interrupted);
@@ -147,32 +147,32 @@ static struct tally count(struct mnl_socket *sock)
 static bool wrong_resources(struct mnl_socket *sock)
 {
 	static const uint8_t addr[16] = { 10 };
-	struct message *m = with_device(FZ_CMD_NEW_RESOURCE);
+	struct message *m = policy_request(FZ_CMD_NEW_RESOURCE);
 	struct nlattr *nested;
 
 	EXPECT_REFUSED(do_request(sock, m), EINVAL, "the request names no resource");
-	m = with_device(FZ_CMD_NEW_RESOURCE);
+	m = policy_request(FZ_CMD_NEW_RESOURCE);
 	put_resource(m, "", 1);
 	EXPECT_REFUSED(do_request(sock, m), EINVAL, "a resource needs a name");
-	m = with_device(FZ_CMD_NEW_RESOURCE);
+	m = policy_request(FZ_CMD_NEW_RESOURCE);
 	nested = nest(m, FZ_POLICY_A_RESOURCE);
 	put_string(m, FZ_RESOURCE_A_NAME, "web");
 	end(m, nested);
 	EXPECT_REFUSED(do_request(sock, m), EINVAL, NULL);
-	m = with_device(FZ_CMD_NEW_RESOURCE);
+	m = policy_request(FZ_CMD_NEW_RESOURCE);
 	nested = nest(m, FZ_POLICY_A_RESOURCE);
 	put_string(m, FZ_RESOURCE_A_NAME, "web");
 	put_prefix(m, FZ_RESOURCE_A_PREFIX, addr, 5, 8);
 	end(m, nested);
 	EXPECT_REFUSED(do_request(sock, m), EINVAL, "an address is 4 bytes (IPv4) or 16 (IPv6)");
-	m = with_device(FZ_CMD_NEW_RESOURCE);
+	m = policy_request(FZ_CMD_NEW_RESOURCE);
 	nested = nest(m, FZ_POLICY_A_RESOURCE);
 	put_string(m, FZ_RESOURCE_A_NAME, "web");
 	put_prefix(m, FZ_RESOURCE_A_PREFIX, addr, 4, 8);
 	put_service(m, IPPROTO_TCP, 443, 80);
 	end(m, nested);
 	EXPECT_REFUSED(do_request(sock, m), EINVAL, "a service's first port is after its last");
-	m = with_device(FZ_CMD_NEW_RESOURCE);
+	m = policy_request(FZ_CMD_NEW_RESOURCE);
 	nested = nest(m, FZ_POLICY_A_RESOURCE);
 	put_string(m, FZ_RESOURCE_A_NAME, "web");
 	put_prefix(m, FZ_RESOURCE_A_PREFIX, addr, 4, 8);
@@ -186,7 +186,7 @@ static bool wrong_resources(struct mnl_socket *sock)
 /* A batch with something wrong in it names it and does nothing. */
 static bool batches_are_whole(struct mnl_socket *sock)
 {
-	struct message *m = with_device(FZ_CMD_NEW_RESOURCE);
+	struct message *m = policy_request(FZ_CMD_NEW_RESOURCE);
 	struct answer answer;
 	uint32_t offset;
 
@@ -198,7 +198,7 @@ static bool batches_are_whole(struct mnl_socket *sock)
 	EXPECT(count(sock).resources == 0);
 
 	EXPECT_OK(add_resource(sock, "web", 1));
-	m = with_device(FZ_CMD_NEW_GRANT);
+	m = policy_request(FZ_CMD_NEW_GRANT);
 	put_grant(m, 0, "web");
 	offset = offset_of(m, put_grant(m, 0, "nothing"));
 	answer = do_request(sock, m);
@@ -207,18 +207,18 @@ static bool batches_are_whole(struct mnl_socket *sock)
 	EXPECT(count(sock).grants == 0);
 
 	EXPECT_OK(add_resource(sock, "mail", 2));
-	m = with_device(FZ_CMD_DEL_RESOURCE);
+	m = policy_request(FZ_CMD_DEL_RESOURCE);
 	put_resource(m, "web", 1);
 	offset = offset_of(m, put_resource(m, "nothing", 2));
 	answer = do_request(sock, m);
 	EXPECT(answer.error == ENOENT && answer.offset == offset && *answer.sentence);
 	EXPECT(count(sock).resources == 2);
 
-	m = with_device(FZ_CMD_NEW_GRANT);
+	m = policy_request(FZ_CMD_NEW_GRANT);
 	put_grant(m, 0, "web");
 	put_grant(m, 0, "mail");
 	EXPECT_OK(do_request(sock, m));
-	m = with_device(FZ_CMD_DEL_RESOURCE);
+	m = policy_request(FZ_CMD_DEL_RESOURCE);
 	put_resource(m, "web", 1);
 	EXPECT_OK(do_request(sock, m));
 	EXPECT(count(sock).resources == 1 && count(sock).grants == 1);
@@ -234,7 +234,7 @@ static bool wrong_grants(struct mnl_socket *sock)
 		{ FZ_GRANT_A_QUOTA, 0 },
 		{ FZ_GRANT_A_RATE, 0 },
 	};
-	struct message *m = with_device(FZ_CMD_NEW_GRANT);
+	struct message *m = policy_request(FZ_CMD_NEW_GRANT);
 	struct nlattr *nested;
 	uint32_t offset;
 	struct answer answer;
@@ -244,11 +244,11 @@ static bool wrong_grants(struct mnl_socket *sock)
 	answer = do_request(sock, m);
 	EXPECT_REFUSED(answer, ENOENT, "the device has no peer with this public key");
 	EXPECT(answer.offset == offset);
-	m = with_device(FZ_CMD_NEW_GRANT);
+	m = policy_request(FZ_CMD_NEW_GRANT);
 	end(m, nest(m, FZ_POLICY_A_GRANT));
 	EXPECT_REFUSED(do_request(sock, m), EINVAL, "a grant needs a resource");
 	for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++) {
-		m = with_device(FZ_CMD_NEW_GRANT);
+		m = policy_request(FZ_CMD_NEW_GRANT);
 		nested = nest(m, FZ_POLICY_A_GRANT);
 		put_string(m, FZ_GRANT_A_RESOURCE, "web");
 		put_u64(m, limits[i].type, 1000);
@@ -256,13 +256,13 @@ static bool wrong_grants(struct mnl_socket *sock)
 		answer = do_request(sock, m);
 		EXPECT(answer.error && *answer.sentence);
 	}
-	m = with_device(FZ_CMD_NEW_GRANT);
+	m = policy_request(FZ_CMD_NEW_GRANT);
 	nested = nest(m, FZ_POLICY_A_GRANT);
 	put_string(m, FZ_GRANT_A_RESOURCE, "web");
 	put_u64(m, FZ_GRANT_A_LEASE_MS, 0);
 	end(m, nested);
 	EXPECT_REFUSED(do_request(sock, m), ERANGE, "integer out of range");
-	m = with_device(FZ_CMD_NEW_GRANT);
+	m = policy_request(FZ_CMD_NEW_GRANT);
 	nested = nest(m, FZ_POLICY_A_GRANT);
 	put_string(m, FZ_GRANT_A_RESOURCE, "web");
 	put_u8(m, FZ_GRANT_A_DIRECTION, 2);
@@ -281,18 +281,18 @@ static bool filtered_dump(struct mnl_socket *sock)
 	EXPECT_OK(add_resource(sock, "web", 1));
 	EXPECT_OK(add_peer(sock, 1));
 	EXPECT_OK(add_peer(sock, 2));
-	m = with_device(FZ_CMD_NEW_GRANT);
+	m = policy_request(FZ_CMD_NEW_GRANT);
 	put_grant(m, 1, "web");
 	put_grant(m, 2, "web");
 	put_grant(m, 0, "web");
 	EXPECT_OK(do_request(sock, m));
 	EXPECT(count(sock).grants == 3);
-	m = with_device(FZ_CMD_GET_GRANT);
+	m = policy_request(FZ_CMD_GET_GRANT);
 	key_of(key, 1);
 	put_bytes(m, FZ_POLICY_A_PEER, key, sizeof(key));
 	EXPECT_OK(dump(sock, m, tally_message, &tally));
 	EXPECT(tally.grants == 1);
-	m = with_device(FZ_CMD_GET_GRANT);
+	m = policy_request(FZ_CMD_GET_GRANT);
 	key_of(key, 3);
 	put_bytes(m, FZ_POLICY_A_PEER, key, sizeof(key));
 	EXPECT_REFUSED(dump(sock, m, NULL, NULL), ENOENT,
@@ -303,7 +303,7 @@ static bool filtered_dump(struct mnl_socket *sock)
 /* One resource that no message holds in one piece, and many that one message does not. */
 static bool long_dumps(struct mnl_socket *sock)
 {
-	struct message *m = with_device(FZ_CMD_NEW_RESOURCE);
+	struct message *m = policy_request(FZ_CMD_NEW_RESOURCE);
 	struct nlattr *nested = nest(m, FZ_POLICY_A_RESOURCE);
 	struct tally tally;
 
@@ -316,7 +316,7 @@ static bool long_dumps(struct mnl_socket *sock)
 	end(m, nested);
 	EXPECT_OK(do_request(sock, m));
 	for (unsigned int i = 0; i < 10; i++) {
-		m = with_device(FZ_CMD_NEW_RESOURCE);
+		m = policy_request(FZ_CMD_NEW_RESOURCE);
 		for (unsigned int j = 0; j < 100; j++) {
 			char name[32];
 
@@ -324,7 +324,7 @@ static bool long_dumps(struct mnl_socket *sock)
 			put_resource(m, name, j);
 		}
 		EXPECT_OK(do_request(sock, m));
-		m = with_device(FZ_CMD_NEW_GRANT);
+		m = policy_request(FZ_CMD_NEW_GRANT);
 		for (unsigned int j = 0; j < 100; j++) {
 			char name[32];
 
@@ -344,7 +344,7 @@ static bool long_dumps(struct mnl_socket *sock)
 static bool deleting_while_dumping(struct mnl_socket *sock)
 {
 	struct mnl_socket *other = sock_open();
-	struct message *m = with_device(FZ_CMD_NEW_RESOURCE);
+	struct message *m = policy_request(FZ_CMD_NEW_RESOURCE);
 	struct answer answer;
 	char name[32];
 
@@ -353,8 +353,8 @@ static bool deleting_while_dumping(struct mnl_socket *sock)
 		put_resource(m, name, i);
 	}
 	EXPECT_OK(do_request(sock, m));
-	send_request(other, with_device(FZ_CMD_GET_RESOURCE), NLM_F_DUMP);
-	m = with_device(FZ_CMD_DEL_RESOURCE);
+	send_request(other, policy_request(FZ_CMD_GET_RESOURCE), NLM_F_DUMP);
+	m = policy_request(FZ_CMD_DEL_RESOURCE);
 	for (unsigned int i = 0; i < 1000; i++) {
 		snprintf(name, sizeof(name), "r%u", i);
 		put_resource(m, name, i);
@@ -383,7 +383,7 @@ static struct message *explain(int peer, uint16_t port)
 {
 	static const uint8_t src[4] = { 192, 0, 2, 1 };
 	static const uint8_t dst[4] = { 10, 0, 1, 7 };
-	struct message *m = with_device(FZ_CMD_EXPLAIN);
+	struct message *m = policy_request(FZ_CMD_EXPLAIN);
 	uint8_t key[FZ_KEY_LEN];
 	struct nlattr *nested;
 
@@ -412,12 +412,12 @@ static bool explaining(struct mnl_socket *sock)
 	EXPECT_OK(add_resource(sock, "web", 1));
 	EXPECT_REFUSED(do_request(sock, explain(1, 0)), EINVAL,
 		       "the tuple needs a destination port");
-	EXPECT_REFUSED(do_request(sock, with_device(FZ_CMD_EXPLAIN)), EINVAL,
+	EXPECT_REFUSED(do_request(sock, policy_request(FZ_CMD_EXPLAIN)), EINVAL,
 		       "explain needs a direction");
 	send_request(sock, explain(1, 443), NLM_F_ACK);
 	EXPECT_OK(read_answer(sock, read_verdict, &verdict));
 	EXPECT(verdict == FZ_VERDICT_REFUSE);
-	m = with_device(FZ_CMD_NEW_GRANT);
+	m = policy_request(FZ_CMD_NEW_GRANT);
 	put_grant(m, 1, "web");
 	EXPECT_OK(do_request(sock, m));
 	send_request(sock, explain(1, 443), NLM_F_ACK);
