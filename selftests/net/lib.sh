@@ -11,6 +11,9 @@
 #	host NAME		makes a namespace, named after the process too: $(ns NAME)
 #	on NAME COMMAND...	runs it there
 #	cable A DEV A4 A6 B DEV B4 B6	connects two hosts
+#	device_add HOST NAME KIND	makes a tunnel device there: fz, wireguard or wireguard-go
+#	device_del HOST NAME	removes it with all that it knew
+#	configure HOST KIND COMMAND...	runs `fzctl` or `wg` there
 #
 # Output is KTAP, what commands print goes into it as comments. All namespaces vanish at the end.
 
@@ -91,17 +94,23 @@ fail()
 	exit 1
 }
 
+# Cases may run side by side, each in a process of its own.
+
 cmd_ok()
 {
-	"$@" >"$WORK/out" 2>&1 && return 0
-	sed 's/^/# /' "$WORK/out"
+	local out=$WORK/out.$BASHPID
+
+	"$@" >"$out" 2>&1 && return 0
+	sed 's/^/# /' "$out"
 	fail "$*"
 }
 
 cmd_fail()
 {
-	"$@" >"$WORK/out" 2>&1 || return 0
-	sed 's/^/# /' "$WORK/out"
+	local out=$WORK/out.$BASHPID
+
+	"$@" >"$out" 2>&1 || return 0
+	sed 's/^/# /' "$out"
 	fail "not refused: $*"
 }
 
@@ -165,13 +174,87 @@ default_mode()
 	echo "$1" >$MODE
 }
 
+# kinds: of devices that can be made here, one a line; fz is the first
+kinds()
+{
+	echo fz
+	if [ -d /sys/module/wireguard ] || modprobe -q wireguard; then
+		echo wireguard
+	else
+		echo "# the kernel has no WireGuard of its own" >&2
+	fi
+	[ -c /dev/net/tun ] || modprobe -q tun
+	if [ -c /dev/net/tun ] && [ -n "$(command -v wireguard-go)" ]; then
+		echo wireguard-go
+	else
+		echo "# there is no wireguard-go, or no TUN devices for it" >&2
+	fi
+}
+
+# wireguard-go is a process, and `wg` finds it by a socket in /run that has the device's name. Every
+# host has a /run of its own for both.
+on_with_run()
+{
+	local name=$1
+
+	shift
+	mkdir -p "$WORK/run-$name"
+	# shellcheck disable=SC2016
+	on "$name" bash -c 'mount --bind "$1" /run && shift && exec "$@"' - "$WORK/run-$name" "$@"
+}
+
+device_add()
+{
+	local run=$WORK/run-$1
+
+	if [ "$3" != wireguard-go ]; then
+		cmd_ok on "$1" ip link add "$2" type "$3"
+		return
+	fi
+	# shellcheck disable=SC2016
+	WG_PROCESS_FOREGROUND=1 on_with_run "$1" bash -c 'echo $$ >"/run/$1.pid"; exec wireguard-go "$1"' \
+		- "$2" >"$WORK/wireguard-go-$1" 2>&1 &
+	wait_for 20 test -S "$run/wireguard/$2.sock"
+}
+
+# Whatever it is, if it is there; all that it knew is gone with it.
+device_del()
+{
+	local run=$WORK/run-$1
+
+	if [ -e "$run/$2.pid" ]; then
+		cmd_mayfail kill -9 "$(cat "$run/$2.pid")"
+		rm -f "$run/$2.pid" "$run/wireguard/$2.sock"
+		wait_for 20 has_no_device "$1" "$2"
+	else
+		cmd_mayfail on "$1" ip link del "$2"
+	fi
+}
+
+has_no_device()
+{
+	! on "$1" ip link show "$2"
+}
+
 # Which program configures a device of this kind.
 ctl()
 {
 	case $1 in
 	fz) echo fzctl ;;
-	wireguard) echo wg ;;
+	wireguard | wireguard-go) echo wg ;;
 	esac
+}
+
+configure()
+{
+	local name=$1 kind=$2
+
+	shift 2
+	if [ "$kind" = wireguard-go ]; then
+		on_with_run "$name" wg "$@"
+	else
+		on "$name" "$(ctl "$kind")" "$@"
+	fi
 }
 
 mkfifo "$WORK/never"
