@@ -1,86 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The tunnel: sessions of fz with fz and, where the kernel has it, with the in-tree WireGuard in
-# either role, over IPv4 and IPv6.
-#
-#	        left                                        right
-#	  tun 192.168.7.1/24 ------------------------ 192.168.7.2/24 tun
-#	      fd07::1/64                              fd07::2/64
-#	  eth 192.0.2.1/24 --------- veth ----------- 192.0.2.2/24 eth
-#	      192.0.2.3/24 (roaming)                  2001:db8::2/64
-#	      2001:db8::1/64
-#
-# The initiator is left: only left knows where the other end is.
+# The tunnel: sessions of fz with fz and with other implementations in either role, the in-tree
+# WireGuard where the kernel has it and wireguard-go, over IPv4 and IPv6. pair.sh draws the topology.
 
 # shellcheck source=lib.sh disable=SC2317
 . "$(dirname "$0")/lib.sh"
 need_module
 default_mode open
-
-KEY_LEFT=$(fzctl genkey) || skip_all "no fzctl"
-KEY_RIGHT=$(fzctl genkey)
-PSK=$(fzctl genpsk)
-PUB_LEFT=$(echo "$KEY_LEFT" | fzctl pubkey)
-PUB_RIGHT=$(echo "$KEY_RIGHT" | fzctl pubkey)
-echo "$KEY_LEFT" >"$WORK/left.key"
-echo "$KEY_RIGHT" >"$WORK/right.key"
-echo "$PSK" >"$WORK/psk"
-
-host left right
-cable left eth 192.0.2.1/24 2001:db8::1/64 right eth 192.0.2.2/24 2001:db8::2/64
-# Roaming takes the first away; the other must not go with it.
-on left sysctl -qw net.ipv4.conf.eth.promote_secondaries=1
-umask 077
-
-# tunnel LEFT-KIND RIGHT-KIND ENDPOINT: both ends, up
-tunnel()
-{
-	KIND_LEFT=$1 KIND_RIGHT=$2
-	cmd_mayfail on left ip link del tun
-	cmd_mayfail on right ip link del tun
-	cmd_ok on left ip -4 addr flush dev eth
-	cmd_ok on left ip addr add 192.0.2.1/24 dev eth
-	cmd_ok on left ip addr add 192.0.2.3/24 dev eth
-	cmd_ok on left ip link add tun type "$1"
-	cmd_ok on right ip link add tun type "$2"
-	cmd_ok on left "$(ctl "$1")" set tun private-key "$WORK/left.key" listen-port 1001 \
-		peer "$PUB_RIGHT" preshared-key "$WORK/psk" endpoint "$3" \
-		allowed-ips 192.168.7.2/32,fd07::2/128
-	cmd_ok on right "$(ctl "$2")" set tun private-key "$WORK/right.key" listen-port 1002 \
-		peer "$PUB_LEFT" preshared-key "$WORK/psk" allowed-ips 192.168.7.1/32,fd07::1/128
-	cmd_ok on left ip addr add 192.168.7.1/24 dev tun
-	cmd_ok on left ip addr add fd07::1/64 dev tun
-	cmd_ok on right ip addr add 192.168.7.2/24 dev tun
-	cmd_ok on right ip addr add fd07::2/64 dev tun
-	cmd_ok on right ip link set tun up
-	cmd_ok on left ip link set tun up
-}
-
-left_ctl()
-{
-	on left "$(ctl "$KIND_LEFT")" "$@"
-}
-
-right_ctl()
-{
-	on right "$(ctl "$KIND_RIGHT")" "$@"
-}
-
-handshakes()
-{
-	left_ctl show tun latest-handshakes | cut -f2
-}
-
-received()
-{
-	"$1" show tun transfer | cut -f2
-}
-
-sent()
-{
-	"$1" show tun transfer | cut -f3
-}
+# shellcheck source=pair.sh
+. "$(dirname "$0")/pair.sh"
+pair_hosts
 
 # stream FAMILY-ADDRESS [OPTION...]: TCP from left to right for a second
 stream()
@@ -122,40 +52,6 @@ session()
 	cmd_ok test "$(received left_ctl)" -le "$(sent right_ctl)"
 }
 
-# The biggest packet goes through whole, a bigger one is refused before it is sent.
-mtu()
-{
-	tunnel fz "$1" 192.0.2.2:1002
-	cmd_ok on left ping -c 1 -W 5 -M "do" -s $((1420 - 28)) 192.168.7.2
-	cmd_fail on left ping -c 1 -W 1 -M "do" -s $((1420 - 27)) 192.168.7.2
-	cmd_ok on left ping -c 1 -W 5 -M "do" -s $((1420 - 48)) fd07::2
-	cmd_ok on left ip link set tun mtu 9000
-	cmd_ok on right ip link set tun mtu 9000
-	cmd_ok on left ping -c 1 -W 5 -M "do" -s $((9000 - 28)) 192.168.7.2
-}
-
-endpoint_is()
-{
-	right_ctl show tun endpoints | grep -qF "$1"
-}
-
-# Left's address changes; right follows the next authentic packet, and answers to it at once.
-roaming()
-{
-	tunnel fz "$1" 192.0.2.2:1002
-	cmd_ok on left ping -c 1 -W 5 192.168.7.2
-	cmd_ok endpoint_is 192.0.2.1:1001
-	cmd_ok left_ctl set tun listen-port 1003
-	cmd_ok on left ip addr del 192.0.2.1/24 dev eth
-	cmd_ok on left ping -c 1 -W 5 192.168.7.2
-	cmd_ok endpoint_is 192.0.2.3:1003
-	cmd_ok left_ctl set tun peer "$PUB_RIGHT" endpoint '[2001:db8::2]:1002'
-	cmd_ok on left ping -c 1 -W 5 192.168.7.2
-	cmd_ok endpoint_is '[2001:db8::1]:1003'
-	cmd_ok left_ctl set tun peer "$PUB_RIGHT" endpoint 192.0.2.2:1002
-	cmd_ok on right ping -c 1 -W 5 192.168.7.1
-}
-
 more_than()
 {
 	[ "$(received "$1")" -gt "$2" ]
@@ -168,20 +64,10 @@ keepalive()
 
 	tunnel "$1" "$2" 192.0.2.2:1002
 	cmd_ok left_ctl set tun peer "$PUB_RIGHT" persistent-keepalive 1
-	wait_for 10 endpoint_is 192.0.2.1:1001
+	wait_for 10 endpoint_is right_ctl 192.0.2.1:1001
 	cmd_ok on right ping -c 1 -W 5 192.168.7.1
 	before=$(received right_ctl)
 	wait_for 10 more_than right_ctl "$before"
-}
-
-# An initiation after the session's keys were lost at one end: by left, whose device was down.
-restart()
-{
-	tunnel "$1" "$2" 192.0.2.2:1002
-	cmd_ok on left ping -c 1 -W 5 192.168.7.2
-	cmd_ok on left ip link set tun down
-	cmd_ok on left ip link set tun up
-	cmd_ok on left ping -c 1 -W 5 192.168.7.2
 }
 
 # A new identity: no session of the old one is used, the new one needs no waiting.
@@ -211,7 +97,8 @@ stall()
 	cmd_mayfail on right ping -f -l 4000 -c 4000 -s 1000 -W 1 192.168.7.1
 	cmd_ok on left ping -c 1 -W 5 192.168.7.2
 	cmd_ok on right ping -c 1 -W 5 fd07::1
-	equal "$(handshakes)" "$first" "the last handshake"
+	# A slow machine may take so long that the session was due to be renewed.
+	[ $(($(handshakes) - first)) -ge 120 ] || equal "$(handshakes)" "$first" "the last handshake"
 }
 
 # An inner source that is not the peer's is dropped and counted; so is one of another peer.
@@ -320,26 +207,15 @@ parameter()
 	equal "$(cat "$MODE")" open "default_mode"
 }
 
-kinds=fz
-if [ -d /sys/module/wireguard ] || modprobe -q wireguard; then
-	kinds="fz wireguard"
-else
-	echo "# the kernel has no WireGuard of its own: fz with fz only"
-fi
-
-for other in $kinds; do
+for other in $(kinds); do
 	check "session fz -> $other over IPv4" session fz "$other" 192.0.2.2:1002
 	check "session fz -> $other over IPv6" session fz "$other" '[2001:db8::2]:1002'
 	if [ "$other" != fz ]; then
 		check "session $other -> fz over IPv4" session "$other" fz 192.0.2.2:1002
 		check "session $other -> fz over IPv6" session "$other" fz '[2001:db8::2]:1002'
 		check "persistent keepalive $other -> fz" keepalive "$other" fz
-		check "restart of $other with fz" restart "$other" fz
 	fi
-	check "packet sizes fz -> $other" mtu "$other"
-	check "roaming fz -> $other" roaming "$other"
 	check "persistent keepalive fz -> $other" keepalive fz "$other"
-	check "restart of fz with $other" restart fz "$other"
 	check "new identity fz -> $other" rekey "$other"
 	check "wrong preshared key fz -> $other" wrong_psk "$other"
 	check "full queues fz -> $other" stall "$other"
