@@ -56,7 +56,7 @@ endif
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all tools module module_install install uninstall test-unit run-tests check check-netns demo clean help
+.PHONY: all tools module module_install install uninstall test-unit run-tests check check-long check-netns demo clean help
 
 all: tools
 
@@ -178,6 +178,9 @@ run-tests: $(test-bins)
 check:
 	selftests/check
 
+check-long:
+	selftests/check install build long long_fast
+
 check-netns:
 	selftests/netns/run
 
@@ -197,6 +200,7 @@ help:
 	@echo 'make test-unit       the user-space unit tests, with sanitizers'
 	@echo 'make fuzz            fuzz targets of what parses bytes of strangers, by clang, into build/fuzz/bin'
 	@echo 'make check           all tests, in kernels booted for the purpose'
+	@echo 'make check-long      the tests that take too long for every check'
 	@echo 'make check-netns     the test that comes with WireGuard in the kernel, netns.sh, on fz'
 	@echo 'make demo            the whole story on real packets'
 	@echo 'make clean           removes what was built'
