@@ -473,6 +473,79 @@ static void keypair_gives_each_nonce_once(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, fz_keypair_may_send(keypair));
 }
 
+static void keypair_is_renewed(struct kunit *test)
+{
+	struct fz_keypair *ours = add(test, true), *theirs = add(test, false);
+
+	KUNIT_EXPECT_FALSE(test, fz_keypair_sent_enough(ours));
+	atomic64_set(&ours->sending_counter, FZ_REKEY_AFTER_MESSAGES);
+	KUNIT_EXPECT_FALSE(test, fz_keypair_sent_enough(ours));
+	atomic64_inc(&ours->sending_counter);
+	KUNIT_EXPECT_TRUE(test, fz_keypair_sent_enough(ours));
+	atomic64_set(&ours->sending_counter, 0);
+	atomic64_set(&theirs->sending_counter, -1);
+	KUNIT_EXPECT_TRUE(test, fz_keypair_sent_enough(theirs));
+	atomic64_set(&theirs->sending_counter, 0);
+
+	/* By age, who began it. A test is not so slow that it takes 20 s. */
+	grow_older(ours, FZ_REKEY_AFTER_TIME - 20);
+	KUNIT_EXPECT_FALSE(test, fz_keypair_sent_enough(ours));
+	grow_older(ours, 20);
+	KUNIT_EXPECT_TRUE(test, fz_keypair_sent_enough(ours));
+	grow_older(ours, 165 - FZ_REKEY_AFTER_TIME - 20);
+	KUNIT_EXPECT_FALSE(test, fz_keypair_ends_soon(ours));
+	grow_older(ours, 20);
+	KUNIT_EXPECT_TRUE(test, fz_keypair_ends_soon(ours));
+	ours->sending_valid = false;
+	KUNIT_EXPECT_FALSE(test, fz_keypair_ends_soon(ours));
+	grow_older(theirs, FZ_REJECT_AFTER_TIME - 1);
+	KUNIT_EXPECT_FALSE(test, fz_keypair_sent_enough(theirs));
+	KUNIT_EXPECT_FALSE(test, fz_keypair_ends_soon(theirs));
+}
+
+static bool has_keys(const struct fz_keypair *keypair)
+{
+	return memchr_inv(keypair->sending_key, 0, FZ_KEY_LEN) &&
+	       memchr_inv(keypair->receiving_key, 0, FZ_KEY_LEN);
+}
+
+static bool is_wiped(const struct fz_keypair *keypair)
+{
+	return !memchr_inv(keypair->sending_key, 0, FZ_KEY_LEN) &&
+	       !memchr_inv(keypair->receiving_key, 0, FZ_KEY_LEN);
+}
+
+/* Keys go with their last user, wherever they were and whoever that is. */
+static void keypair_keys_are_wiped(struct kunit *test)
+{
+	struct scene *scene = test->priv;
+	struct fz_keypair *all[4];
+
+	for (int i = 0; i < ARRAY_SIZE(all); i++) {
+		all[i] = create(test, i < 3);
+		memset(all[i]->sending_key, 0xaa, FZ_KEY_LEN);
+		memset(all[i]->receiving_key, 0x55, FZ_KEY_LEN);
+	}
+	rcu_read_lock();
+	/* One that has no place any more, then the three places. */
+	for (int i = 0; i < ARRAY_SIZE(all); i++) {
+		if (i == 2)
+			KUNIT_EXPECT_TRUE(test, fz_keypair_get(all[1]));
+		KUNIT_EXPECT_TRUE(test, fz_keypairs_add(&scene->keypairs, all[i]));
+	}
+	KUNIT_EXPECT_TRUE(test, is_wiped(all[0]));
+	KUNIT_EXPECT_TRUE(test, has_keys(all[2]));
+	KUNIT_EXPECT_TRUE(test, has_keys(all[3]));
+	fz_keypairs_clear(&scene->keypairs);
+	KUNIT_EXPECT_TRUE(test, is_wiped(all[2]));
+	KUNIT_EXPECT_TRUE(test, is_wiped(all[3]));
+	/* A bundle is under way. */
+	KUNIT_EXPECT_TRUE(test, has_keys(all[1]));
+	fz_keypair_put(all[1]);
+	KUNIT_EXPECT_TRUE(test, is_wiped(all[1]));
+	rcu_read_unlock();
+}
+
 static void keypair_none_after_closing(struct kunit *test)
 {
 	struct scene *scene = test->priv;
@@ -499,6 +572,8 @@ static struct kunit_case keypair_cases[] = {
 	KUNIT_CASE(keypair_is_found_while_referenced),
 	KUNIT_CASE(keypair_expires),
 	KUNIT_CASE(keypair_gives_each_nonce_once),
+	KUNIT_CASE(keypair_is_renewed),
+	KUNIT_CASE(keypair_keys_are_wiped),
 	KUNIT_CASE(keypair_none_after_closing),
 	{}
 };

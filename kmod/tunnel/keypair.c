@@ -2,6 +2,7 @@
 #include <linux/net.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 
 #include "tunnel/keypair.h"
 
@@ -62,7 +63,7 @@ struct fz_keypair *fz_keypair_create(struct fz_keypairs *keypairs, struct fz_ind
 
 static void free_rcu(struct rcu_head *rcu)
 {
-	kfree_sensitive(container_of(rcu, struct fz_keypair, rcu));
+	kfree(container_of(rcu, struct fz_keypair, rcu));
 }
 
 static void release(struct kref *refcount)
@@ -72,6 +73,9 @@ static void release(struct kref *refcount)
 	net_dbg_ratelimited("%s: Keypair %llu destroyed for peer %llu\n", keypair->ifname,
 			    keypair->internal_id, keypair->peer_id);
 	fz_indextable_remove(keypair->indices, &keypair->entry);
+	/* Who still looks at it under RCU does not use the keys. */
+	memzero_explicit(keypair->sending_key, sizeof(keypair->sending_key));
+	memzero_explicit(keypair->receiving_key, sizeof(keypair->receiving_key));
 	call_rcu(&keypair->rcu, free_rcu);
 }
 
@@ -93,8 +97,8 @@ bool fz_keypair_get(struct fz_keypair *keypair)
  * fz_keypair_put() - give a reference back
  * @keypair: or NULL
  *
- * With the last one the session can no longer be found, and its keys are wiped after a grace
- * period.
+ * With the last one the session can no longer be found, and its keys are wiped. The rest of it stays
+ * for a grace period.
  *
  * Context: any but hard interrupts.
  */

@@ -34,7 +34,7 @@
  * @ifname: name of the device, for the log
  * @peer_id: internal id of the peer, for the log
  * @refcount: one for the place in &struct fz_keypairs, one for each bundle in flight
- * @rcu: keys are wiped and freed a grace period after the last reference
+ * @rcu: the session is freed a grace period after the last reference, with which its keys are wiped
  *
  * All but @sending_counter, @replay, @refcount and the two flags is constant once the session is
  * published.
@@ -142,6 +142,38 @@ static inline bool fz_keypair_may_receive(const struct fz_keypair *keypair)
 {
 	return READ_ONCE(keypair->receiving_valid) &&
 	       !fz_clock_expired(keypair->birth_ns, FZ_REJECT_AFTER_TIME);
+}
+
+/**
+ * fz_keypair_sent_enough() - whether a session that was sent in just now is to be followed by another
+ * @keypair: with a reference or under RCU
+ *
+ * By age the initiator renews it, by the number of messages whoever sent them (paper, section 6.2).
+ *
+ * Context: any.
+ * Return: true once it is so, for as long as the session lives.
+ */
+static inline bool fz_keypair_sent_enough(const struct fz_keypair *keypair)
+{
+	return (u64)atomic64_read(&keypair->sending_counter) > FZ_REKEY_AFTER_MESSAGES ||
+	       (keypair->initiator && fz_clock_expired(keypair->birth_ns, FZ_REKEY_AFTER_TIME));
+}
+
+/**
+ * fz_keypair_ends_soon() - whether a session that something came in just now is about to end
+ * @keypair: with a reference or under RCU
+ *
+ * The initiator has not sent for so long, or would have renewed it; and when it wants to, it could be
+ * too late.
+ *
+ * Context: any.
+ * Return: true if we are the initiator and less is left than it takes to miss the other end.
+ */
+static inline bool fz_keypair_ends_soon(const struct fz_keypair *keypair)
+{
+	return READ_ONCE(keypair->sending_valid) && keypair->initiator &&
+	       fz_clock_expired(keypair->birth_ns, FZ_REJECT_AFTER_TIME - FZ_KEEPALIVE_TIMEOUT -
+				FZ_REKEY_TIMEOUT);
 }
 
 #endif /* _FZ_TUNNEL_KEYPAIR_H */

@@ -257,9 +257,7 @@ static void keep_key_fresh(struct fz_peer *peer)
 		return;
 	rcu_read_lock();
 	keypair = rcu_dereference(peer->keypairs.current_keypair);
-	renew = keypair && READ_ONCE(keypair->sending_valid) && keypair->initiator &&
-		fz_clock_expired(keypair->birth_ns, FZ_REJECT_AFTER_TIME - FZ_KEEPALIVE_TIMEOUT -
-				 FZ_REKEY_TIMEOUT);
+	renew = keypair && fz_keypair_ends_soon(keypair);
 	rcu_read_unlock();
 	if (unlikely(renew)) {
 		WRITE_ONCE(peer->sent_lastminute_handshake, true);

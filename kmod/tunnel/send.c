@@ -419,17 +419,6 @@ static void encrypt_bundle(struct fz_device *fz, struct fz_bundle *bundle)
 	}
 }
 
-/* A session that has carried much, or that we began long ago, is followed by another. */
-static void keep_key_fresh(struct fz_peer *peer, const struct fz_keypair *keypair)
-{
-	u64 sent = atomic64_read(&keypair->sending_counter);
-
-	if (unlikely(sent > FZ_REKEY_AFTER_MESSAGES ||
-		     (keypair->initiator &&
-		      fz_clock_expired(keypair->birth_ns, FZ_REKEY_AFTER_TIME))))
-		fz_initiate_handshake(peer, false);
-}
-
 static void send_bundle(struct fz_peer *peer, struct fz_bundle *bundle)
 {
 	bool data = false;
@@ -443,7 +432,8 @@ static void send_bundle(struct fz_peer *peer, struct fz_bundle *bundle)
 	fz_timers_any_sent(peer);
 	if (!fz_socket_send_list(peer, &bundle->packets) && data)
 		fz_timers_data_sent(peer);
-	keep_key_fresh(peer, bundle->keypair);
+	if (unlikely(fz_keypair_sent_enough(bundle->keypair)))
+		fz_initiate_handshake(peer, false);
 }
 
 /**
