@@ -18,6 +18,7 @@ kunit_test_suites(
 	&fz_netlink_suite,
 	&fz_noise_suite,
 	&fz_path_suite,
+	&fz_peer_suite,
 	&fz_policy_suite,
 	&fz_ratelimiter_suite,
 	&fz_replay_suite,

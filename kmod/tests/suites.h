@@ -20,6 +20,7 @@ extern struct kunit_suite fz_lookup_suite;
 extern struct kunit_suite fz_netlink_suite;
 extern struct kunit_suite fz_noise_suite;
 extern struct kunit_suite fz_path_suite;
+extern struct kunit_suite fz_peer_suite;
 extern struct kunit_suite fz_policy_suite;
 extern struct kunit_suite fz_ratelimiter_suite;
 extern struct kunit_suite fz_replay_suite;
