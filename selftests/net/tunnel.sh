@@ -189,13 +189,53 @@ creator()
 	cmd_ok on right ip link set moved up
 	on right ip link show moved | grep -q 'LOWER_UP' || fail "no carrier"
 	host_del creator
-	wait_for 10 no_carrier moved
+	wait_for 10 no_carrier right moved
 	cmd_ok on right ip link del moved
 }
 
+# no_carrier HOST DEV
 no_carrier()
 {
-	on right ip link show "$1" | grep -q 'NO-CARRIER'
+	on "$1" ip link show "$2" | grep -q 'NO-CARRIER'
+}
+
+# With packets in flight both ways the device moves on, there and back, and its sockets stay where they
+# are; until that netns goes.
+moves()
+{
+	local at=creator next floods=()
+
+	host creator first second
+	cable left line 203.0.113.1/24 2001:db8:9::1/64 creator line 203.0.113.2/24 2001:db8:9::2/64
+	cmd_ok on left ip link add under type "$1"
+	cmd_ok on creator ip link add under type fz
+	cmd_ok on left "$(ctl "$1")" set under private-key "$WORK/left.key" peer "$PUB_RIGHT" \
+		endpoint 203.0.113.2:1002 allowed-ips 192.168.9.2/32
+	cmd_ok on creator fzctl set under private-key "$WORK/right.key" listen-port 1002 \
+		peer "$PUB_LEFT" endpoint 203.0.113.1:9 allowed-ips 192.168.9.1/32
+	cmd_ok on left ip addr add 192.168.9.1/24 dev under
+	cmd_ok on left ip link set under up
+	on left ping -f -w 120 192.168.9.2 >/dev/null 2>&1 &
+	floods+=($!)
+	for next in first creator second; do
+		cmd_ok ip -n "$(ns "$at")" link set under netns "$(ns "$next")"
+		at=$next
+		cmd_ok on "$at" ip addr add 192.168.9.2/24 dev under
+		cmd_ok on "$at" ip link set under up
+		wait_for 30 on "$at" ping -c 1 -W 1 192.168.9.1
+		cmd_ok on left ping -c 1 -W 5 192.168.9.2
+		on creator ss -Huln 'sport = 1002' | grep -q . || fail "the sockets have moved to $at"
+		on "$at" ping -f -w 120 192.168.9.1 >/dev/null 2>&1 &
+		floods+=($!)
+	done
+	host_del creator
+	wait_for 10 no_carrier second under
+	cmd_fail on second ping -c 1 -W 1 192.168.9.1
+	cmd_mayfail kill "${floods[@]}"
+	wait
+	cmd_ok on left ip link del under
+	host_del first
+	host_del second
 }
 
 # Everything that is wrong with the parameter gets its sentence and changes nothing.
@@ -220,6 +260,7 @@ for other in $(kinds); do
 	check "wrong preshared key fz -> $other" wrong_psk "$other"
 	check "full queues fz -> $other" stall "$other"
 	check "foreign inner source $other -> fz" sources "$other"
+	check "moves between namespaces under traffic from $other" moves "$other"
 done
 check "refusals that the sender sees" refusals
 check "removal with packets in flight" teardown
