@@ -159,4 +159,5 @@ def main():
     out.write("\n#endif /* _FZ_TESTS_NOISE_VECTORS_H */\n")
 
 
-main()
+if __name__ == "__main__":
+    main()
