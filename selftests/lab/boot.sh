@@ -43,7 +43,7 @@ boot_qemu() {
 	local append devices=()
 
 	append="console=ttyS0 loglevel=7 panic=-1 oops=panic random.trust_cpu=on tsc=reliable nokaslr"
-	append+=" watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120 fzlab=$run_dir"
+	append+=" no_timer_check watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120 fzlab=$run_dir"
 	# A distribution's kernel needs modules to find the build machine's file system, our own does not.
 	if [[ $lab == stock ]]; then
 		devices=(-initrd "$(echo "$kernel_dir"/initramfs-*)")
