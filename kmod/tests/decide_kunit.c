@@ -160,10 +160,10 @@ static u8 plain_verdict(const struct plain_policy *plain, unsigned int peer, u8 
 		allow |= grant->action == FZ_ACTION_ALLOW && !grant->expired;
 		expired |= grant->action == FZ_ACTION_ALLOW && grant->expired;
 	}
+	if (allow && !deny)
+		return FZ_VERDICT_PASS;
 	if (deny)
 		*reason = FZ_REASON_DENIED;
-	else if (allow)
-		return FZ_VERDICT_PASS;
 	else
 		*reason = expired ? FZ_REASON_EXPIRED : FZ_REASON_NO_GRANT;
 	return mode == FZ_MODE_OBSERVE ? FZ_VERDICT_OBSERVE : FZ_VERDICT_REFUSE;

@@ -43,7 +43,8 @@ static void refuses_bad_resources(struct kunit *test)
 #define expect(err, change)								\
 	do {										\
 		memset(name, 'x', sizeof(name));					\
-		name[FZ_NAME_MAX] = name[FZ_NAME_MAX + 1] = 0;				\
+		name[FZ_NAME_MAX] = 0;							\
+		name[FZ_NAME_MAX + 1] = 0;						\
 		prefix = fz_stage_prefix(stage, "10.0.0.0/8");				\
 		service.proto = IPPROTO_TCP;						\
 		service.min = 1;							\
@@ -161,7 +162,8 @@ static void refuses_bad_grants(struct kunit *test)
 #define expect(err, change)								\
 	do {										\
 		memset(specs, 0, sizeof(specs));					\
-		specs[0].resource = specs[1].resource = "db";				\
+		specs[0].resource = "db";						\
+		specs[1].resource = "db";						\
 		specs[0].ap = &stage->peers[0];						\
 		specs[1].ap = &stage->peers[1];						\
 		change;									\
