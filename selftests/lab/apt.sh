@@ -71,6 +71,11 @@ apt_prepare() {
 	say "the Debian mirror cannot be reached: going on with the package lists of $(date -r "$APT_ROOT/fresh" +%F)"
 }
 
+# apt_uri SUITE: where this root has SUITE from
+apt_uri() {
+	awk -v suite="$1" '$(NF - 1) == suite { print $(NF - 2) }' "$APT_ROOT/sources.list"
+}
+
 lab_apt_cache() {
 	APT_CONFIG=$APT_ROOT/apt.conf apt-cache "$@"
 }

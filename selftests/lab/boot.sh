@@ -40,16 +40,16 @@ guest_environment() {
 }
 
 boot_qemu() {
-	local append devices=()
+	local words devices=()
 
-	append="console=ttyS0 loglevel=7 panic=-1 oops=panic random.trust_cpu=on tsc=reliable nokaslr"
-	append+=" no_timer_check watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120 fzlab=$run_dir"
+	words="console=ttyS0 loglevel=7 panic=-1 oops=panic random.trust_cpu=on tsc=reliable nokaslr"
+	words+=" no_timer_check watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120 fzlab=$run_dir $append"
 	# A distribution's kernel needs modules to find the build machine's file system, our own does not.
 	if [[ $lab == stock ]]; then
 		devices=(-initrd "$(echo "$kernel_dir"/initramfs-*)")
 	else
-		append+=" printk.time=1 $SLAB_DEBUG root=root rootfstype=9p ro init=$run_dir/init"
-		append+=" rootflags=trans=virtio,version=9p2000.L,msize=512000,cache=loose"
+		words+=" printk.time=1 $SLAB_DEBUG root=root rootfstype=9p ro init=$run_dir/init"
+		words+=" rootflags=trans=virtio,version=9p2000.L,msize=512000,cache=loose"
 	fi
 	if [[ $LAB_TTY ]]; then
 		devices+=(-chardev stdio,id=console,signal=off -device virtconsole,chardev=console)
@@ -62,7 +62,7 @@ boot_qemu() {
 	fi
 	exec setsid qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot \
 		-accel tcg,thread=multi -cpu max -smp "$cpus" -m "$memory" \
-		-kernel "$KERNEL_IMAGE" -append "$append" \
+		-kernel "$KERNEL_IMAGE" -append "$words" \
 		-serial "file:$run_dir/kernel.log" \
 		-device virtio-rng-pci -device virtio-serial-pci "${devices[@]}" \
 		-virtfs "local,path=/,mount_tag=root,security_model=none,multidevs=remap,readonly=on" \
@@ -77,6 +77,8 @@ boot_uml() {
 	fast) extra=(ncpus="$cpus") ;;
 	sanitizer) extra=("$SLAB_DEBUG") ;;
 	esac
+	# shellcheck disable=SC2206 # words
+	extra+=($append)
 	exec setsid "$KERNEL_IMAGE" mem="$memory" seccomp=on "${extra[@]}" \
 		root=/dev/root rootfstype=hostfs rootflags=/ ro init="$run_dir/init" fzlab="$run_dir" \
 		console=ttyS0 loglevel=7 printk.time=1 dummy.numdummies=0 panic=-1 oops=panic con=null \

@@ -84,3 +84,10 @@ staging() {
 	mkdir -p "$dir"
 	echo "$dir"
 }
+
+# module_sources: what a build of the module depends on, from the current directory, without what a build in
+# the checkout left there
+module_sources() {
+	find Kbuild kmod -type f ! \( -name '*.[oa]' -o -name '*.ko' -o -name '*.mod' -o -name '*.mod.c' -o -name '.*' \
+		-o -name 'modules.order' -o -name 'Module.symvers' -o -path kmod/compat/probed.h \)
+}
