@@ -56,7 +56,8 @@ endif
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all tools module module_install install uninstall test-unit run-tests check check-long check-netns demo clean help
+.PHONY: all tools module module_install install uninstall test-unit run-tests check check-build check-dkms \
+	check-long check-netns demo clean help
 
 all: tools
 
@@ -148,7 +149,7 @@ install: tools
 	install -d $(dkms-dir)
 	install -m 644 Kbuild dkms.conf $(dkms-dir)/
 	find kmod -type f \( -name '*.[chS]' -o -name '*.mk' -o -name Kbuild -o -name '*.sh' -o -name '*.yaml' \) \
-		! -name '*.mod.c' -exec sh -c 'for f; do install -D -m "$$(stat -c %a "$$f")" "$$f" "$$0/$$f"; done' $(dkms-dir) {} +
+		! -name '*.mod.c' ! -name probed.h -exec sh -c 'for f; do install -D -m "$$(stat -c %a "$$f")" "$$f" "$$0/$$f"; done' $(dkms-dir) {} +
 
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,$(programs))
@@ -181,6 +182,12 @@ check:
 check-long:
 	selftests/check install build long long_fast
 
+check-build:
+	selftests/build/run
+
+check-dkms:
+	selftests/dkms/run
+
 check-netns:
 	selftests/netns/run
 
@@ -197,10 +204,13 @@ help:
 	@echo 'make module          fz.ko for the running kernel (KVER=release or KDIR=directory for another)'
 	@echo 'make module_install  the same, installed for that kernel'
 	@echo 'make install         programs, manual pages and the DKMS source (PREFIX, DESTDIR)'
+	@echo 'make deb             Debian packages of all that, into build/deb'
 	@echo 'make test-unit       the user-space unit tests, with sanitizers'
 	@echo 'make fuzz            fuzz targets of what parses bytes of strangers, by clang, into build/fuzz/bin'
 	@echo 'make check           all tests, in kernels booted for the purpose'
 	@echo 'make check-long      the tests that take too long for every check'
+	@echo 'make check-build     fz.ko for the oldest to the newest kernel, by gcc, clang and sparse: no warnings'
+	@echo 'make check-dkms      the Debian packages and DKMS, in clean systems'
 	@echo 'make check-netns     the test that comes with WireGuard in the kernel, netns.sh, on fz'
 	@echo 'make demo            the whole story on real packets'
 	@echo 'make clean           removes what was built'
