@@ -4,9 +4,9 @@
  *
  * They go to the registered process over netlink, as many as the rate and its socket's buffer
  * allow; for what comes from where the process has sent to there is a rate of its own, so that nobody
- * drowns the answers that it waits for. What is dropped is counted, and the next one that gets through carries the count. The
- * process sends through the same port in the same way, which is what opens the NAT's mapping for
- * the tunnel itself.
+ * drowns the answers that it waits for. What is dropped is counted, and the next one that gets
+ * through carries the count. The process sends through the same port in the same way, which is what
+ * opens the NAT's mapping for the tunnel itself.
  */
 
 #include <linux/jhash.h>
