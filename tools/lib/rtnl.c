@@ -4,6 +4,7 @@
 #include "nl_internal.h"
 
 #include <errno.h>
+#include <linux/fib_rules.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
@@ -239,6 +240,7 @@ struct rows {
 	void *list;
 	size_t n;
 	uint32_t ifindex;
+	uint32_t table;
 };
 
 static int read_link_row(const struct nlmsghdr *nlh, void *arg, struct fz_error *err)
@@ -255,17 +257,17 @@ static int read_link_row(const struct nlmsghdr *nlh, void *arg, struct fz_error 
 /*
  * Dump until it is consistent.
  * @family: AF_UNSPEC is all of them
- * @header: of struct ifinfomsg, ifaddrmsg or rtmsg, which all begin with the family
+ * @header: of struct ifinfomsg, ifaddrmsg, rtmsg or fib_rule_hdr, which all begin with the family
  */
-static int dump(struct fz_rtnl *rt, uint16_t type, size_t header, fz_nlsock_fn fn, struct rows *rows,
-		struct fz_error *err)
+static int dump(struct fz_rtnl *rt, uint16_t type, sa_family_t family, size_t header, fz_nlsock_fn fn,
+		struct rows *rows, struct fz_error *err)
 {
 	int ret;
 
 	for (int tries = 0;; tries++) {
 		struct nlmsghdr *nlh = fz_nlsock_begin(&rt->s, type, NLM_F_DUMP);
 
-		mnl_nlmsg_put_extra_header(nlh, header);
+		*(unsigned char *)mnl_nlmsg_put_extra_header(nlh, header) = (unsigned char)family;
 		ret = fz_nlsock_talk(&rt->s, nlh, fn, rows, err);
 		if (ret || !rt->s.interrupted || tries == FZ_DUMP_RETRIES)
 			break;
@@ -292,7 +294,7 @@ int fz_rtnl_link_list(struct fz_rtnl *rt, struct fz_link **list, size_t *n, stru
 	struct rows rows = { 0 };
 	int ret;
 
-	ret = dump(rt, RTM_GETLINK, sizeof(struct ifinfomsg), read_link_row, &rows, err);
+	ret = dump(rt, RTM_GETLINK, AF_UNSPEC, sizeof(struct ifinfomsg), read_link_row, &rows, err);
 	if (ret)
 		return ret;
 	*list = rows.list;
@@ -332,9 +334,6 @@ static int change_addr(struct fz_rtnl *rt, uint16_t type, uint16_t flags, const 
 	ifa->ifa_family = (unsigned char)addr->addr.family;
 	ifa->ifa_prefixlen = addr->len;
 	ifa->ifa_index = ifindex;
-	/* There is nobody on a tunnel to ask whether the address is taken. */
-	if (addr->addr.family == AF_INET6)
-		ifa->ifa_flags = IFA_F_NODAD;
 	put_addr(nlh, IFA_LOCAL, &addr->addr);
 	put_addr(nlh, IFA_ADDRESS, &addr->addr);
 	return talk(rt, nlh, err);
@@ -409,7 +408,7 @@ int fz_rtnl_addr_list(struct fz_rtnl *rt, struct fz_local_addr **list, size_t *n
 	struct rows rows = { 0 };
 	int ret;
 
-	ret = dump(rt, RTM_GETADDR, sizeof(struct ifaddrmsg), read_addr_row, &rows, err);
+	ret = dump(rt, RTM_GETADDR, AF_UNSPEC, sizeof(struct ifaddrmsg), read_addr_row, &rows, err);
 	if (ret)
 		return ret;
 	*list = rows.list;
@@ -502,6 +501,27 @@ int fz_rtnl_route_del(struct fz_rtnl *rt, const struct fz_route *route, struct f
 	return ret == -ESRCH ? 0 : ret;
 }
 
+static void read_route(const struct nlmsghdr *nlh, struct fz_route *route)
+{
+	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
+	struct fz_attrs attrs, metrics;
+
+	read_attrs(&attrs, nlh, sizeof(*rtm));
+	fz_attr_addr(&attrs, RTA_DST, &route->dst.addr);
+	route->dst.addr.family = rtm->rtm_family;
+	route->dst.len = rtm->rtm_dst_len;
+	fz_attr_addr(&attrs, RTA_GATEWAY, &route->via);
+	fz_attr_addr(&attrs, RTA_PREFSRC, &route->src);
+	route->ifindex = fz_attr_u32(&attrs, RTA_OIF);
+	route->table = fz_attr_u32(&attrs, RTA_TABLE);
+	route->metric = fz_attr_u32(&attrs, RTA_PRIORITY);
+	if (attrs.found[RTA_METRICS]) {
+		fz_attrs_read_nest(&metrics, attrs.found[RTA_METRICS]);
+		route->mtu = fz_attr_u32(&metrics, RTAX_MTU);
+	}
+	route->protocol = rtm->rtm_protocol;
+}
+
 static int read_route_row(const struct nlmsghdr *nlh, void *arg, struct fz_error *err)
 {
 	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
@@ -519,15 +539,7 @@ static int read_route_row(const struct nlmsghdr *nlh, void *arg, struct fz_error
 	row = fz_list_append(&rows->list, &rows->n, sizeof(*row));
 	if (!row)
 		return fz_error_set(err, -ENOMEM, "out of memory");
-	fz_attr_addr(&attrs, RTA_DST, &row->dst.addr);
-	row->dst.addr.family = rtm->rtm_family;
-	row->dst.len = rtm->rtm_dst_len;
-	fz_attr_addr(&attrs, RTA_GATEWAY, &row->via);
-	fz_attr_addr(&attrs, RTA_PREFSRC, &row->src);
-	row->ifindex = fz_attr_u32(&attrs, RTA_OIF);
-	row->table = fz_attr_u32(&attrs, RTA_TABLE);
-	row->metric = fz_attr_u32(&attrs, RTA_PRIORITY);
-	row->protocol = rtm->rtm_protocol;
+	read_route(nlh, row);
 	return 0;
 }
 
@@ -547,7 +559,157 @@ int fz_rtnl_route_list(struct fz_rtnl *rt, uint32_t ifindex, struct fz_route **l
 	struct rows rows = { .ifindex = ifindex };
 	int ret;
 
-	ret = dump(rt, RTM_GETROUTE, sizeof(struct rtmsg), read_route_row, &rows, err);
+	ret = dump(rt, RTM_GETROUTE, AF_UNSPEC, sizeof(struct rtmsg), read_route_row, &rows, err);
+	if (ret)
+		return ret;
+	*list = rows.list;
+	*n = rows.n;
+	return 0;
+}
+
+static int read_one_route(const struct nlmsghdr *nlh, void *arg, struct fz_error *err)
+{
+	(void)err;
+	memset(arg, 0, sizeof(struct fz_route));
+	read_route(nlh, arg);
+	return 0;
+}
+
+/**
+ * fz_rtnl_route_get - the way of a packet without a mark
+ * @rt: the socket
+ * @to: where it goes
+ * @route: filled
+ * @err: why not
+ *
+ * Return: 0 or a negative errno, such as -ENETUNREACH
+ */
+int fz_rtnl_route_get(struct fz_rtnl *rt, const struct fz_addr *to, struct fz_route *route, struct fz_error *err)
+{
+	struct nlmsghdr *nlh = fz_nlsock_begin(&rt->s, RTM_GETROUTE, NLM_F_ACK);
+	struct rtmsg *rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
+
+	rtm->rtm_family = (unsigned char)to->family;
+	rtm->rtm_dst_len = (unsigned char)(addr_len(to) * 8);
+	put_addr(nlh, RTA_DST, to);
+	return fz_nlsock_talk(&rt->s, nlh, read_one_route, route, err);
+}
+
+static int read_table_row(const struct nlmsghdr *nlh, void *arg, struct fz_error *err)
+{
+	struct rows *rows = arg;
+	struct fz_attrs attrs;
+
+	(void)err;
+	read_attrs(&attrs, nlh, sizeof(struct rtmsg));
+	if (fz_attr_u32(&attrs, RTA_TABLE) == rows->table)
+		rows->n++;
+	return 0;
+}
+
+/**
+ * fz_rtnl_table_used - whether there is a route in a table, of any kind and either family
+ * @rt: the socket
+ * @table: its number
+ * @used: receives the answer
+ * @err: why not
+ *
+ * Return: 0 or a negative errno
+ */
+int fz_rtnl_table_used(struct fz_rtnl *rt, uint32_t table, bool *used, struct fz_error *err)
+{
+	struct rows rows = { .table = table };
+	int ret;
+
+	ret = dump(rt, RTM_GETROUTE, AF_UNSPEC, sizeof(struct rtmsg), read_table_row, &rows, err);
+	*used = rows.n > 0;
+	return ret;
+}
+
+static struct nlmsghdr *begin_rule(struct fz_rtnl *rt, uint16_t type, uint16_t flags, const struct fz_rule *rule)
+{
+	struct nlmsghdr *nlh = fz_nlsock_begin(&rt->s, type, NLM_F_ACK | flags);
+	struct fib_rule_hdr *hdr = mnl_nlmsg_put_extra_header(nlh, sizeof(*hdr));
+
+	hdr->family = (unsigned char)rule->family;
+	hdr->action = FR_ACT_TO_TBL;
+	hdr->table = rule->table < 256 ? (unsigned char)rule->table : RT_TABLE_UNSPEC;
+	hdr->flags = rule->not_marked ? FIB_RULE_INVERT : 0;
+	mnl_attr_put_u32_check(nlh, FZ_MSG_SIZE, FRA_TABLE, rule->table);
+	if (rule->priority)
+		mnl_attr_put_u32_check(nlh, FZ_MSG_SIZE, FRA_PRIORITY, rule->priority);
+	if (rule->mark)
+		mnl_attr_put_u32_check(nlh, FZ_MSG_SIZE, FRA_FWMARK, rule->mark);
+	if (rule->no_default)
+		mnl_attr_put_u32_check(nlh, FZ_MSG_SIZE, FRA_SUPPRESS_PREFIXLEN, 0);
+	return nlh;
+}
+
+/**
+ * fz_rtnl_rule_add - add a rule
+ * @rt: the socket
+ * @rule: the rule
+ * @err: why not
+ *
+ * Return: 0 or a negative errno
+ */
+int fz_rtnl_rule_add(struct fz_rtnl *rt, const struct fz_rule *rule, struct fz_error *err)
+{
+	return talk(rt, begin_rule(rt, RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, rule), err);
+}
+
+/**
+ * fz_rtnl_rule_del - remove a rule
+ * @rt: the socket
+ * @rule: as it was listed
+ * @err: why not
+ *
+ * Return: 0, also if there is none, or a negative errno
+ */
+int fz_rtnl_rule_del(struct fz_rtnl *rt, const struct fz_rule *rule, struct fz_error *err)
+{
+	int ret = talk(rt, begin_rule(rt, RTM_DELRULE, 0, rule), err);
+
+	return ret == -ENOENT ? 0 : ret;
+}
+
+static int read_rule_row(const struct nlmsghdr *nlh, void *arg, struct fz_error *err)
+{
+	const struct fib_rule_hdr *hdr = mnl_nlmsg_get_payload(nlh);
+	struct rows *rows = arg;
+	struct fz_attrs attrs;
+	struct fz_rule *row;
+
+	row = fz_list_append(&rows->list, &rows->n, sizeof(*row));
+	if (!row)
+		return fz_error_set(err, -ENOMEM, "out of memory");
+	read_attrs(&attrs, nlh, sizeof(*hdr));
+	row->family = hdr->family;
+	row->priority = fz_attr_u32(&attrs, FRA_PRIORITY);
+	row->table = fz_attr_u32(&attrs, FRA_TABLE);
+	row->mark = fz_attr_u32(&attrs, FRA_FWMARK);
+	row->not_marked = hdr->flags & FIB_RULE_INVERT;
+	row->no_default = attrs.found[FRA_SUPPRESS_PREFIXLEN] && !fz_attr_u32(&attrs, FRA_SUPPRESS_PREFIXLEN);
+	return 0;
+}
+
+/**
+ * fz_rtnl_rule_list - the rules of a family, in the order in which they are asked
+ * @rt: the socket
+ * @family: AF_INET or AF_INET6
+ * @list: receives an array for free()
+ * @n: receives how many
+ * @err: why not
+ *
+ * Return: 0 or a negative errno
+ */
+int fz_rtnl_rule_list(struct fz_rtnl *rt, sa_family_t family, struct fz_rule **list, size_t *n,
+		      struct fz_error *err)
+{
+	struct rows rows = { 0 };
+	int ret;
+
+	ret = dump(rt, RTM_GETRULE, family, sizeof(struct fib_rule_hdr), read_rule_row, &rows, err);
 	if (ret)
 		return ret;
 	*list = rows.list;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Links, addresses and routes. One struct fz_rtnl is one rtnetlink socket;
+ * Links, addresses, routes and rules. One struct fz_rtnl is one rtnetlink socket;
  * every function waits for the kernel's answer. Returns as in nl.h.
  */
 #ifndef FZ_RTNL_H
@@ -40,6 +40,23 @@ struct fz_route {
 	uint8_t protocol;		/* RTPROT_*; 0 is RTPROT_STATIC */
 };
 
+/**
+ * struct fz_rule - which table a packet is routed by
+ * @priority: 0 is the kernel's choice: before all that are there but the first
+ * @table: of routes
+ * @mark: 0 if packets of every mark are meant
+ * @not_marked: those are meant that do not carry @mark
+ * @no_default: the table's default routes do not count
+ */
+struct fz_rule {
+	sa_family_t family;
+	uint32_t priority;
+	uint32_t table;
+	uint32_t mark;
+	bool not_marked;
+	bool no_default;
+};
+
 /* A local address, with the length of its network. */
 struct fz_local_addr {
 	uint32_t ifindex;
@@ -67,6 +84,13 @@ int fz_rtnl_route_add(struct fz_rtnl *rt, const struct fz_route *route, struct f
 int fz_rtnl_route_del(struct fz_rtnl *rt, const struct fz_route *route, struct fz_error *err);
 int fz_rtnl_route_list(struct fz_rtnl *rt, uint32_t ifindex, struct fz_route **list, size_t *n,
 		       struct fz_error *err);
+int fz_rtnl_route_get(struct fz_rtnl *rt, const struct fz_addr *to, struct fz_route *route, struct fz_error *err);
+int fz_rtnl_table_used(struct fz_rtnl *rt, uint32_t table, bool *used, struct fz_error *err);
+
+int fz_rtnl_rule_add(struct fz_rtnl *rt, const struct fz_rule *rule, struct fz_error *err);
+int fz_rtnl_rule_del(struct fz_rtnl *rt, const struct fz_rule *rule, struct fz_error *err);
+int fz_rtnl_rule_list(struct fz_rtnl *rt, sa_family_t family, struct fz_rule **list, size_t *n,
+		      struct fz_error *err);
 
 /* For a program that wants to know when links, addresses or routes change. */
 int fz_rtnl_monitor(struct fz_rtnl *rt, struct fz_error *err);
