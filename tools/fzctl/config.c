@@ -91,7 +91,7 @@ static int parse_keepalive(const char *value, uint16_t *seconds, struct fz_error
  * One of a list. A sign makes the list a change of what the peer has. The host part is kept, and the
  * kernel masks it, but it is worth a warning.
  */
-static int parse_allowedip(char *word, struct fz_peer *peer, struct fz_error *err)
+static int parse_allowedip(char *word, struct fz_peer *peer, bool quiet, struct fz_error *err)
 {
 	uint32_t flags = *word == '-' ? FZ_ALLOWEDIP_F_REMOVE_ME : 0;
 	struct fz_prefix prefix = { 0 };
@@ -114,12 +114,12 @@ static int parse_allowedip(char *word, struct fz_peer *peer, struct fz_error *er
 		return fz_error_set(err, -EINVAL, "AllowedIP is not in the correct format: `%s'", word);
 	if (slash)
 		prefix.len = (uint8_t)len;
-	if (fz_parse_prefix(word, &prefix, NULL))
+	if (fz_parse_prefix(word, &prefix, NULL) && !quiet)
 		fprintf(stderr, "Warning: AllowedIP has nonzero host part: %s\n", word);
 	return fz_peer_add_allowedip(peer, &prefix, flags) ? no_memory(err) : 0;
 }
 
-static int parse_allowedips(const char *value, struct fz_peer *peer, struct fz_error *err)
+static int parse_allowedips(const char *value, struct fz_peer *peer, bool quiet, struct fz_error *err)
 {
 	char *copy, *word, *rest;
 	int ret = 0;
@@ -131,7 +131,7 @@ static int parse_allowedips(const char *value, struct fz_peer *peer, struct fz_e
 	if (!copy)
 		return no_memory(err);
 	while (!ret && (word = strsep(&rest, ",")))
-		ret = parse_allowedip(word, peer, err);
+		ret = parse_allowedip(word, peer, quiet, err);
 	free(copy);
 	return ret;
 }
@@ -176,18 +176,18 @@ static int interface_line(struct fz_device *dev, const char *line, struct fz_err
 	return ret;
 }
 
-static int peer_line(struct fz_peer *peer, const char *line, struct fz_error *err)
+static int peer_line(struct fz_peer *peer, const char *line, bool check, struct fz_error *err)
 {
 	const char *value;
 	int ret;
 
 	if ((value = value_of(line, "Endpoint"))) {
-		ret = parse_endpoint(value, peer, err);
+		ret = check ? 0 : parse_endpoint(value, peer, err);
 	} else if ((value = value_of(line, "PublicKey"))) {
 		ret = parse_key(value, peer->public_key, err);
 		peer->has |= FZ_HAS_PUBLIC_KEY;
 	} else if ((value = value_of(line, "AllowedIPs"))) {
-		ret = parse_allowedips(value, peer, err);
+		ret = parse_allowedips(value, peer, check, err);
 	} else if ((value = value_of(line, "PersistentKeepalive"))) {
 		ret = parse_keepalive(value, &peer->keepalive, err);
 		peer->has |= FZ_HAS_KEEPALIVE;
@@ -257,7 +257,7 @@ int config_line(struct config_parser *parser, const char *line, struct fz_error 
 	} else if (parser->in_interface) {
 		ret = interface_line(parser->dev, clean, err);
 	} else if (parser->peer) {
-		ret = peer_line(parser->peer, clean, err);
+		ret = peer_line(parser->peer, clean, parser->check, err);
 	} else {
 		ret = unrecognized(clean, err);
 	}
@@ -303,7 +303,7 @@ static int peer_words(struct fz_peer *peer, int n, char **words, struct fz_error
 	if (!strcmp(words[0], "endpoint")) {
 		ret = parse_endpoint(words[1], peer, err);
 	} else if (!strcmp(words[0], "allowed-ips")) {
-		ret = parse_allowedips(words[1], peer, err);
+		ret = parse_allowedips(words[1], peer, false, err);
 	} else if (!strcmp(words[0], "persistent-keepalive")) {
 		ret = parse_keepalive(words[1], &peer->keepalive, err);
 		peer->has |= FZ_HAS_KEEPALIVE;

@@ -12,6 +12,7 @@ struct config_parser {
 	struct fz_device *dev;
 	struct fz_peer *peer;		/* the section that we are in, if it is a peer's */
 	bool in_interface;
+	bool check;			/* the words only: no name is resolved, and no warning given */
 };
 
 /* @append: what the file does not say stays; else it is reset, and other peers removed. */

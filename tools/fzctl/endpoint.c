@@ -15,6 +15,8 @@
 #define FIRST_WAIT_US 1000000U
 #define LONGEST_WAIT_US 20000000U
 
+volatile sig_atomic_t endpoint_give_up;
+
 /* How often to try again, from WG_ENDPOINT_RESOLUTION_RETRIES; negative is for ever. */
 static int read_retries(long *retries, struct fz_error *err)
 {
@@ -63,7 +65,7 @@ static int lookup(const char *text, const char *host, const char *port, struct a
 		code = getaddrinfo(host, port, &hints, result);
 		if (!code)
 			return 0;
-		if (is_final(code) || !retries)
+		if (is_final(code) || !retries || endpoint_give_up)
 			return fz_error_set(err, -EINVAL, "%s: `%s'",
 					    code == EAI_SYSTEM ? strerror(errno) : gai_strerror(code), text);
 		fprintf(stderr, "%s: `%s'. Trying again in %.2f seconds...\n",
