@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Files of wg-quick(8): a WireGuard configuration, and what else belongs to the interface. */
+/*
+ * Files of wg-quick(8): a WireGuard configuration, and what else belongs to
+ * the interface. Ours may say more: a Mode, and sections [Resource] and [Grant].
+ */
 #ifndef FZCTL_QUICK_H
 #define FZCTL_QUICK_H
 
 #include "fz.h"
+
+#include <stdio.h>
 
 enum quick_hook { PRE_UP, POST_UP, PRE_DOWN, POST_DOWN, QUICK_HOOKS };
 
@@ -12,28 +17,85 @@ struct quick_list {
 	size_t n;
 };
 
+/* A line without the space around it, and where it stands. */
+struct quick_line {
+	char *text;
+	unsigned long number;
+};
+
+struct quick_lines {
+	struct quick_line *lines;
+	size_t n;
+};
+
+#define QUICK_KEYS 10			/* of [Resource] and [Grant] together */
+
+/**
+ * struct quick_section - a [Resource] or [Grant]
+ * @line: where it begins
+ * @values: the words after each key, in the order in which a command takes them
+ */
+struct quick_section {
+	bool is_grant;
+	unsigned long line;
+	struct quick_list values[QUICK_KEYS];
+};
+
 /**
  * struct quick - a file that was read
- * @dev: what the kernel module gets
+ * @name: the device
+ * @path: the file
  * @addresses: of the interface, with the length of their network
  * @mtu: 0 if not said
  * @table: where the routes go; 0 is the main one, unless a default route needs its own
  * @no_routes: Table = off
- * @dns: servers and search domains, as they stand
+ * @table_text: what the file says of it, NULL if nothing
+ * @save: SaveConfig = true
+ * @servers, @domains: of DNS
  * @hooks: commands, for each occasion
+ * @config: the lines that are not ours but those of wg(8)
+ * @mode: the words of Mode, none if not said
+ * @sections: [Resource] and [Grant], in their order
+ * @policy: the lines of those sections, to be saved as they are
  */
 struct quick {
-	struct fz_device *dev;
+	char name[IFNAMSIZ];
+	char *path;
 	struct fz_prefix *addresses;
 	size_t n_addresses;
 	uint32_t mtu;
 	uint32_t table;
 	bool no_routes;
-	struct quick_list dns;
+	char *table_text;
+	bool save;
+	struct quick_list servers;
+	struct quick_list domains;
 	struct quick_list hooks[QUICK_HOOKS];
+	struct quick_lines config;
+	struct quick_list mode;
+	struct quick_section *sections;
+	size_t n_sections;
+	struct quick_lines policy;
 };
 
+#define QUICK_SPACE " \t\r\n\v\f"
+
+int quick_list_add(struct quick_list *list, const char *text, struct fz_error *err);
+int quick_list_words(struct quick_list *list, char *text, const char *delimiters, struct fz_error *err);
+void quick_list_free(struct quick_list *list);
+
+/* quick.c */
 int quick_read(const char *path, const char *name, struct quick *quick, struct fz_error *err);
+int quick_config(const struct quick *quick, bool check, struct fz_device **out, struct fz_error *err);
+bool quick_says_policy(const struct quick *quick);
+void quick_write(FILE *out, const struct quick *quick, const struct fz_prefix *addresses, size_t n_addresses,
+		 uint32_t mtu, const struct fz_device *dev);
 void quick_free(struct quick *quick);
+
+/* quick_section.c */
+int quick_section_key(struct quick_section *section, const char *key, char *value, struct fz_error *err);
+int quick_section_check(const struct quick_section *section, struct fz_error *err);
+int quick_section_command(const struct quick_section *section, const char *dev, struct quick_list *words,
+			  struct fz_error *err);
 
 #endif

@@ -1,352 +1,509 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* fzctl up, fzctl down: files of wg-quick(8). */
+/* fzctl up, down, save, strip: what wg-quick(8) does with its files. */
 #include "fzctl.h"
+#include "endpoint.h"
+#include "program.h"
 #include "quick.h"
+#include "quick_up.h"
 
 #include <errno.h>
-#include <spawn.h>
-#include <stdarg.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#define MTU_DEFAULT 1420	/* an Ethernet's 1500 less the largest header of a tunnel */
-#define TABLE_DEFAULT 51820	/* where a default route goes, and the mark of what must not take it */
-#define WORDS_MAX 16
+#define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_=+.-"
 
-extern char **environ;
+/* Somebody wants `up` to end: what it has done is undone first. */
+static volatile sig_atomic_t interrupted;
 
-/* Run a program and wait for it; true if it exits with 0. */
-static bool run(const char *program, char *const argv[])
+static void on_signal(int number)
 {
-	pid_t pid;
-	int status;
-
-	if (posix_spawnp(&pid, program, NULL, NULL, argv, environ))
-		return false;
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	return WIFEXITED(status) && !WEXITSTATUS(status);
+	interrupted = number;
+	endpoint_give_up = 1;
 }
 
-/* The words of a format, separated by single spaces, as a command. */
-__attribute__((format(printf, 1, 2)))
-static bool run_words(const char *fmt, ...)
+static int check_interrupted(void)
 {
-	char text[256], *words[WORDS_MAX], *rest = text;
-	va_list args;
-	int n = 0;
-
-	va_start(args, fmt);
-	vsnprintf(text, sizeof(text), fmt, args);
-	va_end(args);
-	while (n < WORDS_MAX - 1 && (words[n] = strsep(&rest, " ")))
-		n++;
-	words[n] = NULL;
-	return run(words[0], words);
+	if (!interrupted)
+		return EXIT_DONE;
+	usage_error("interrupted by a signal (%s)", strsignal(interrupted));
+	return EXIT_REFUSED;
 }
 
 /* A command of the file, with %i being the device. */
-static bool run_hook(const char *command, const char *name)
+static char *hook_command(const char *hook, const char *name)
 {
 	char *text = NULL;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
-	bool ok;
 
 	if (!out)
-		return false;
-	for (; *command; command++) {
-		if (command[0] == '%' && command[1] == 'i') {
+		return NULL;
+	for (; *hook; hook++) {
+		if (hook[0] == '%' && hook[1] == 'i') {
 			fputs(name, out);
-			command++;
+			hook++;
 		} else {
-			fputc(*command, out);
+			fputc(*hook, out);
 		}
 	}
 	fclose(out);
-	ok = run("sh", (char *[]){ (char *)"sh", (char *)"-c", text, NULL });
-	free(text);
-	return ok;
+	return text;
 }
 
-static int run_hooks(const struct quick *quick, enum quick_hook hook)
+/* By bash, with the options that wg-quick gives it: a pipe, or a list, fails with its first failure. */
+static int run_hook(const char *hook, const char *name)
 {
-	for (size_t i = 0; i < quick->hooks[hook].n; i++) {
-		if (!run_hook(quick->hooks[hook].texts[i], quick->dev->name)) {
-			usage_error("this command failed: %s", quick->hooks[hook].texts[i]);
-			return EXIT_REFUSED;
-		}
+	char *argv[] = { (char *)"bash", (char *)"-e", (char *)"-o", (char *)"pipefail", (char *)"-O",
+			 (char *)"extglob", (char *)"-c", (char *)"--", hook_command(hook, name), NULL };
+	int ret;
+
+	if (!argv[8])
+		return usage_error("out of memory");
+	fflush(stdout);
+	ret = program_run(argv, NULL, NULL, false);
+	free(argv[8]);
+	if (!ret)
+		return EXIT_DONE;
+	if (ret == -ENOENT)
+		usage_error("this command needs bash, and there is no bash: %s", hook);
+	else
+		usage_error("this command failed: %s", hook);
+	return EXIT_REFUSED;
+}
+
+static int run_hooks(const struct quick *quick, enum quick_hook occasion)
+{
+	const struct quick_list *hooks = &quick->hooks[occasion];
+	int ret = 0;
+
+	if (!hooks->n)
+		return 0;
+	setenv("LC_ALL", "C", 1);
+	setenv("INTERFACE", quick->name, 1);
+	setenv("CONFIG_FILE", quick->path, 1);
+	for (size_t i = 0; i < hooks->n && !ret; i++) {
+		ret = run_hook(hooks->texts[i], quick->name);
+		if (!ret)
+			ret = check_interrupted();
 	}
-	return EXIT_DONE;
+	return ret;
+}
+
+static bool ends_in_conf(const char *word)
+{
+	size_t len = strlen(word);
+
+	return len > strlen(".conf") && !strcmp(word + len - strlen(".conf"), ".conf");
+}
+
+static void warn_if_open(const char *path)
+{
+	char directory[PATH_MAX];
+	struct stat file, dir;
+
+	snprintf(directory, sizeof(directory), "%s", path);
+	*strrchr(directory, '/') = 0;
+	if (!stat(path, &file) && !stat(*directory ? directory : "/", &dir) && (file.st_mode & dir.st_mode & 0007))
+		fprintf(stderr, "Warning: `%s' is world accessible\n", path);
 }
 
 /*
  * FILE or NAME: a word with a slash or the ending .conf is a file, and the
- * device's name is the file's without the ending.
+ * device's name is the file's without the ending. A name's file is looked for
+ * where ours are, then where those of wg-quick are.
  */
-static int find_file(const char *word, char **path, char name[IFNAMSIZ])
+static int find_file(const char *word, char path[PATH_MAX], char name[IFNAMSIZ])
 {
-	const char *base = strrchr(word, '/') ? strrchr(word, '/') + 1 : word;
-	const char *ending = strrchr(base, '.');
-	bool is_file = strchr(word, '/') || (ending && !strcmp(ending, ".conf"));
-	size_t len = is_file && ending ? (size_t)(ending - base) : strlen(base);
+	static const char *const directories[] = { "/etc/fz", "/etc/wireguard" };
+	const char *slash = strrchr(word, '/'), *base = slash ? slash + 1 : word;
+	bool is_file = slash || ends_in_conf(word), found = false;
+	size_t len = strlen(base);
+	char text[PATH_MAX];
+
+	if (is_file && !ends_in_conf(base))
+		return usage_error("\"%s\": the name of a file has to end in .conf", word);
+	if (is_file)
+		len -= strlen(".conf");
+	if (!len || len >= IFNAMSIZ || strspn(base, NAME_CHARACTERS) < len)
+		return usage_error("\"%.*s\" is no name for a device (1 to %d letters, digits or any of _=+.-)",
+				   (int)len, base, IFNAMSIZ - 1);
+	snprintf(name, IFNAMSIZ, "%.*s", (int)len, base);
+	if (is_file)
+		found = realpath(word, path);
+	for (size_t i = 0; !is_file && !found && i < sizeof(directories) / sizeof(directories[0]); i++) {
+		snprintf(text, sizeof(text), "%s/%s.conf", directories[i], name);
+		found = realpath(text, path);
+	}
+	if (found)
+		return 0;
+	return usage_error("\"%s\" does not exist", is_file ? word : text);
+}
+
+/* The words of Mode, and of each section, are those of the commands that do the same. */
+static int run_words(int (*command)(int argc, char **argv), struct quick_list *words)
+{
+	char **argv = calloc(words->n + 1, sizeof(*argv));
+	int ret;
+
+	if (!argv)
+		return usage_error("out of memory");
+	memcpy(argv, words->texts, words->n * sizeof(*argv));
+	ret = command((int)words->n, argv);
+	free(argv);
+	return ret;
+}
+
+static int set_mode_words(const struct quick *quick)
+{
+	struct quick_list words = { 0 };
 	struct fz_error err;
 	int ret;
 
-	if (is_file && (!ending || strcmp(ending, ".conf")))
-		return usage_error("\"%s\": the name of a file has to end in .conf", word);
-	if (len >= IFNAMSIZ)
-		return usage_error("\"%s\": a device's name has at most %d characters", word, IFNAMSIZ - 1);
-	memcpy(name, base, len);
-	name[len] = 0;
-	if (fz_nl_check_name(name, &err))
-		return bad_word(&err);
-	if (is_file) {
-		ret = asprintf(path, "%s", word);
-	} else {
-		ret = asprintf(path, "/etc/fz/%s.conf", name);
-		if (ret >= 0 && access(*path, F_OK)) {
-			free(*path);
-			ret = asprintf(path, "/etc/wireguard/%s.conf", name);
-		}
-	}
-	return ret < 0 ? usage_error("out of memory") : 0;
+	ret = quick_list_add(&words, "mode", &err) || quick_list_add(&words, quick->name, &err);
+	for (size_t i = 0; i < quick->mode.n && !ret; i++)
+		ret = quick_list_add(&words, quick->mode.texts[i], &err);
+	ret = ret ? refused(&err) : run_words(mode_main, &words);
+	quick_list_free(&words);
+	return ret;
 }
 
-/* Whether a peer holds every address of a family: then the routes need a table of their own. */
-static bool has_default(const struct quick *quick, sa_family_t family)
+static int add_section(const struct quick *quick, const struct quick_section *section)
 {
-	for (size_t i = 0; i < quick->dev->n_peers; i++) {
-		const struct fz_peer *peer = &quick->dev->peers[i];
+	struct quick_list words = { 0 };
+	struct fz_error err;
+	int ret;
 
-		for (size_t j = 0; j < peer->n_allowedips; j++) {
-			if (!peer->allowedips[j].prefix.len &&
-			    peer->allowedips[j].prefix.addr.family == family)
-				return true;
-		}
-	}
-	return false;
-}
-
-static const char *flag_of(sa_family_t family)
-{
-	return family == AF_INET ? "-4" : "-6";
+	session_at_line(section->line);
+	if (quick_section_command(section, quick->name, &words, &err))
+		ret = refused(&err);
+	else
+		ret = run_words(section->is_grant ? grant_main : resource_main, &words);
+	session_at_line(0);
+	quick_list_free(&words);
+	return ret;
 }
 
 /*
- * The default route lives in a table that everything looks at but the tunnel's
- * own datagrams, which carry the mark. More specific routes of the main table
- * still come first.
+ * A file of wg-quick's knows nothing of grants, and its traffic passes: the
+ * device is open, unless it would not refuse anything anyway.
  */
-static int add_rules(sa_family_t family, uint32_t table)
+static int open_device(struct quick_up *up)
 {
-	if (run_words("ip %s rule add not fwmark %u table %u", flag_of(family), table, table) &&
-	    run_words("ip %s rule add table main suppress_prefixlength 0", flag_of(family)))
-		return EXIT_DONE;
-	usage_error("the rules for a default route cannot be set");
-	return EXIT_REFUSED;
-}
-
-static void del_rules(sa_family_t family, uint32_t table)
-{
-	run_words("ip %s rule del not fwmark %u table %u", flag_of(family), table, table);
-	run_words("ip %s rule del table main suppress_prefixlength 0", flag_of(family));
-}
-
-/* Decide on table and mark before the device is set, so that the mark goes with it. */
-static void decide_table(struct quick *quick)
-{
-	bool any = has_default(quick, AF_INET) || has_default(quick, AF_INET6);
-
-	if (quick->no_routes || quick->table || !any)
-		return;
-	if (!quick->dev->fwmark) {
-		quick->dev->fwmark = TABLE_DEFAULT;
-		quick->dev->has |= FZ_HAS_FWMARK;
-	}
-}
-
-/* The table of one prefix: a default route's own, or what the file says. */
-static uint32_t table_of(const struct quick *quick, const struct fz_prefix *prefix)
-{
-	if (quick->table || prefix->len)
-		return quick->table;
-	return quick->dev->fwmark;
-}
-
-static int add_routes(struct fz_rtnl *rt, const struct quick *quick, uint32_t ifindex)
-{
+	static const struct fz_mode_state open_mode = { .present = true, .mode = FZ_MODE_OPEN };
+	const char *name = up->quick->name;
+	struct fz_device *is, *change;
 	struct fz_error err;
+	bool enforces;
+	int ret = 0;
 
-	for (size_t i = 0; i < quick->dev->n_peers && !quick->no_routes; i++) {
-		const struct fz_peer *peer = &quick->dev->peers[i];
+	if (fz_nl_device_get(up->nl, name, &is, &err))
+		return refused(&err);
+	enforces = is->mode[FZ_DIR_IN].mode == FZ_MODE_ENFORCE || is->mode[FZ_DIR_OUT].mode == FZ_MODE_ENFORCE;
+	fz_device_free(is);
+	if (!enforces)
+		return EXIT_DONE;
+	change = fz_device_new(name);
+	if (!change)
+		return usage_error("out of memory");
+	change->mode[FZ_DIR_IN] = change->mode[FZ_DIR_OUT] = open_mode;
+	if (fz_nl_device_set(up->nl, change, &err))
+		ret = refused(&err);
+	up->was_opened = !ret;
+	fz_device_free(change);
+	return ret;
+}
 
-		for (size_t j = 0; j < peer->n_allowedips; j++) {
-			struct fz_route route = { .dst = peer->allowedips[j].prefix, .ifindex = ifindex };
+static int set_policy(struct quick_up *up)
+{
+	const struct quick *quick = up->quick;
+	int ret = 0;
 
-			route.table = table_of(quick, &route.dst);
-			if (fz_rtnl_route_add(rt, &route, &err))
-				return refused(&err);
-		}
+	if (!quick_says_policy(quick))
+		return open_device(up);
+	if (quick->mode.n)
+		ret = set_mode_words(quick);
+	for (size_t i = 0; i < quick->n_sections && !ret; i++)
+		ret = add_section(quick, &quick->sections[i]);
+	return ret;
+}
+
+/* The names of endpoints are resolved here, when the device is there and PreUp has run. */
+static int set_config(struct quick_up *up)
+{
+	struct fz_device *dev;
+	struct fz_error err;
+	int ret = 0;
+
+	if (quick_config(up->quick, false, &dev, &err))
+		return bad_word(&err);
+	if (fz_nl_device_set(up->nl, dev, &err))
+		ret = refused(&err);
+	fz_device_free(dev);
+	return ret ? ret : check_interrupted();
+}
+
+static int set_link(struct quick_up *up)
+{
+	const struct quick *quick = up->quick;
+	uint32_t mtu = quick->mtu;
+	struct fz_error err;
+	int ret;
+
+	for (size_t i = 0; i < quick->n_addresses; i++) {
+		if (fz_rtnl_addr_add(up->rt, quick->name, &quick->addresses[i], &err))
+			return refused(&err);
 	}
+	ret = mtu ? 0 : quick_route_mtu(up, &mtu);
+	if (ret)
+		return ret;
+	if (fz_rtnl_link_mtu(up->rt, quick->name, mtu, &err) || fz_rtnl_link_up(up->rt, quick->name, &err))
+		return refused(&err);
 	return EXIT_DONE;
 }
 
-static int set_dns(const struct quick *quick)
+static int configure(struct quick_up *up)
 {
-	char *text = NULL, *argv[] = { (char *)"sh", (char *)"-c", NULL, NULL };
-	size_t size;
-	FILE *out;
-	bool ok;
-
-	if (!quick->dns.n)
-		return EXIT_DONE;
-	out = open_memstream(&text, &size);
-	if (!out)
-		return usage_error("out of memory");
-	fputs("resolvconf -a \"$FZ_DEV\" -m 0 -x <<'END'\n", out);
-	for (size_t i = 0; i < quick->dns.n; i++) {
-		struct fz_addr addr;
-
-		fprintf(out, "%s %s\n", fz_parse_addr(quick->dns.texts[i], &addr, NULL) ? "search" : "nameserver",
-			quick->dns.texts[i]);
-	}
-	fputs("END\n", out);
-	fclose(out);
-	setenv("FZ_DEV", quick->dev->name, 1);
-	argv[2] = text;
-	ok = run("sh", argv);
-	free(text);
-	if (ok)
-		return EXIT_DONE;
-	usage_error("the name servers cannot be set: resolvconf failed");
-	return EXIT_REFUSED;
-}
-
-static int configure(struct fz_rtnl *rt, struct quick *quick)
-{
-	static const sa_family_t families[] = { AF_INET, AF_INET6 };
-	const char *name = quick->dev->name;
-	struct fz_link link;
-	struct fz_error err;
-	struct fz_nl *nl;
 	int ret;
 
-	decide_table(quick);
-	ret = session_nl(&nl);
-	if (ret)
-		return ret;
-	if (fz_nl_device_set(nl, quick->dev, &err))
-		return refused(&err);
-	for (size_t i = 0; i < quick->n_addresses; i++) {
-		if (fz_rtnl_addr_add(rt, name, &quick->addresses[i], &err))
-			return refused(&err);
-	}
-	if (fz_rtnl_link_mtu(rt, name, quick->mtu ? quick->mtu : MTU_DEFAULT, &err) ||
-	    fz_rtnl_link_up(rt, name, &err) || fz_rtnl_link_get(rt, name, &link, &err))
-		return refused(&err);
-	ret = set_dns(quick);
+	ret = set_config(up);
 	if (!ret)
-		ret = add_routes(rt, quick, link.ifindex);
-	for (size_t i = 0; !ret && !quick->no_routes && !quick->table && i < 2; i++) {
-		if (has_default(quick, families[i]))
-			ret = add_rules(families[i], quick->dev->fwmark);
-	}
-	return ret;
-}
-
-static void remove_rules(struct quick *quick)
-{
-	decide_table(quick);
-	if (quick->no_routes || quick->table)
-		return;
-	if (has_default(quick, AF_INET))
-		del_rules(AF_INET, quick->dev->fwmark);
-	if (has_default(quick, AF_INET6))
-		del_rules(AF_INET6, quick->dev->fwmark);
-}
-
-static void unset_dns(const struct quick *quick)
-{
-	if (quick->dns.n)
-		run("resolvconf", (char *[]){ (char *)"resolvconf", (char *)"-d", quick->dev->name,
-					      (char *)"-f", NULL });
-}
-
-static int bring_up(struct fz_rtnl *rt, struct quick *quick)
-{
-	struct fz_error err, ignored;
-	int ret;
-
-	ret = run_hooks(quick, PRE_UP);
-	if (ret)
-		return ret;
-	if (fz_rtnl_link_add(rt, quick->dev->name, "fz", &err))
-		return refused(&err);
-	ret = configure(rt, quick);
+		ret = set_policy(up);
 	if (!ret)
-		ret = run_hooks(quick, POST_UP);
-	if (ret) {
-		/* Nothing of it stays. */
-		remove_rules(quick);
-		unset_dns(quick);
-		fz_rtnl_link_del(rt, quick->dev->name, &ignored);
-	}
-	return ret;
+		ret = set_link(up);
+	if (!ret)
+		ret = quick_dns_set(up);
+	if (!ret)
+		ret = quick_route_add(up);
+	if (!ret)
+		ret = run_hooks(up->quick, POST_UP);
+	return ret ? ret : check_interrupted();
 }
 
-static int take_down(struct fz_rtnl *rt, struct quick *quick)
+/* Nothing of it stays. */
+static void undo(struct quick_up *up)
 {
-	const char *name = quick->dev->name;
+	if (up->has_dns)
+		quick_dns_unset(up->quick);
+	if (up->has_firewall)
+		quick_firewall_del(up->quick->name);
+	quick_route_del_rules(up);
+	fz_rtnl_link_del(up->rt, up->quick->name, NULL);
+}
+
+static int bring_up(struct quick_up *up)
+{
+	const struct sigaction action = { .sa_handler = on_signal };
+	const char *name = up->quick->name;
+	struct fz_device *dev;
 	struct fz_link link;
 	struct fz_error err;
 	int ret;
 
-	if (fz_rtnl_link_get(rt, name, &link, &err))
+	if (!fz_rtnl_link_get(up->rt, name, &link, &err)) {
+		fz_error_set(&err, -EEXIST, "\"%s\" exists already", name);
+		return refused(&err);
+	}
+	if (quick_config(up->quick, true, &dev, &err))
+		return bad_word(&err);
+	fz_device_free(dev);
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	ret = run_hooks(up->quick, PRE_UP);
+	if (ret)
+		return ret;
+	if (fz_rtnl_link_add(up->rt, name, "fz", &err))
+		return refused(&err);
+	if (fz_rtnl_link_get(up->rt, name, &link, &err)) {
+		ret = refused(&err);
+	} else {
+		up->ifindex = link.ifindex;
+		ret = session_nl(&up->nl);
+		if (!ret)
+			ret = configure(up);
+	}
+	if (ret)
+		undo(up);
+	else if (up->was_opened)
+		fprintf(stderr, "fzctl: \"%s\" is open, as with WireGuard: \"%s\" has no Mode, [Resource] or [Grant]\n",
+			name, up->quick->path);
+	return ret;
+}
+
+/* The device is there, and one of ours. */
+static int find_device(struct quick_up *up)
+{
+	struct fz_link link;
+	struct fz_error err;
+
+	if (fz_rtnl_link_get(up->rt, up->quick->name, &link, &err))
 		return refused(&err);
 	if (strcmp(link.kind, "fz")) {
-		fz_error_set(&err, -EOPNOTSUPP, "\"%s\" is no fz device (wg-quick is for wireguard devices)", name);
+		fz_error_set(&err, -EOPNOTSUPP, "\"%s\" is no fz device (wg-quick is for wireguard devices)",
+			     up->quick->name);
 		return refused(&err);
 	}
-	ret = run_hooks(quick, PRE_DOWN);
+	up->ifindex = link.ifindex;
+	return session_nl(&up->nl);
+}
+
+/* All of it, or not at all: a file of its own takes the place of the old one. */
+static int replace_file(const struct quick *quick, const char *text)
+{
+	size_t len = strlen(text);
+	char path[PATH_MAX];
+	int fd, ret = 0;
+
+	if (snprintf(path, sizeof(path), "%s.tmp", quick->path) >= (int)sizeof(path))
+		return usage_error("the name \"%s\" is too long", quick->path);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0 || fchmod(fd, 0600) || write(fd, text, len) != (ssize_t)len || fsync(fd) ||
+	    rename(path, quick->path)) {
+		usage_error("cannot write \"%s\": %s", quick->path, strerror(errno));
+		ret = EXIT_REFUSED;
+		if (fd >= 0)
+			unlink(path);
+	}
+	if (fd >= 0)
+		close(fd);
+	return ret;
+}
+
+/* Those of the device among @list; returns how many. */
+static size_t addresses_of(uint32_t ifindex, const struct fz_local_addr *list, size_t n, struct fz_prefix *out)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (list[i].ifindex == ifindex)
+			out[found++] = list[i].prefix;
+	}
+	return found;
+}
+
+static int write_file(const struct quick_up *up, const struct fz_device *dev, uint32_t mtu,
+		      const struct fz_local_addr *list, size_t n)
+{
+	struct fz_prefix *addresses = calloc(n + 1, sizeof(*addresses));
+	char *text = NULL;
+	FILE *out = NULL;
+	size_t size;
+	int ret;
+
+	if (addresses)
+		out = open_memstream(&text, &size);
+	if (out) {
+		quick_write(out, up->quick, addresses, addresses_of(up->ifindex, list, n, addresses), mtu, dev);
+		fclose(out);
+		ret = replace_file(up->quick, text);
+		explicit_bzero(text, size);
+		free(text);
+	} else {
+		ret = usage_error("out of memory");
+	}
+	free(addresses);
+	return ret;
+}
+
+static int save_file(struct quick_up *up)
+{
+	struct fz_local_addr *list;
+	struct fz_device *dev;
+	struct fz_link link;
+	struct fz_error err;
+	size_t n;
+	int ret;
+
+	if (fz_rtnl_link_get(up->rt, up->quick->name, &link, &err) ||
+	    fz_nl_device_get(up->nl, up->quick->name, &dev, &err))
+		return refused(&err);
+	if (fz_rtnl_addr_list(up->rt, &list, &n, &err)) {
+		ret = refused(&err);
+	} else {
+		ret = write_file(up, dev, link.mtu, list, n);
+		free(list);
+	}
+	fz_device_free(dev);
+	return ret;
+}
+
+static int take_down(struct quick_up *up)
+{
+	const struct quick *quick = up->quick;
+	struct fz_error err;
+	int ret;
+
+	ret = find_device(up);
+	if (!ret)
+		ret = run_hooks(quick, PRE_DOWN);
+	if (!ret && quick->save)
+		ret = save_file(up);
 	if (ret)
 		return ret;
-	if (fz_rtnl_link_del(rt, name, &err))
+	quick_route_del_rules(up);
+	if (fz_rtnl_link_del(up->rt, quick->name, &err))
 		return refused(&err);
-	remove_rules(quick);
-	unset_dns(quick);
+	quick_dns_unset(quick);
+	quick_firewall_del(quick->name);
 	return run_hooks(quick, POST_DOWN);
 }
 
-/* argv[0] says which of the two. */
+static int save(struct quick_up *up)
+{
+	int ret = find_device(up);
+
+	return ret ? ret : save_file(up);
+}
+
+static int strip(const struct quick *quick)
+{
+	for (size_t i = 0; i < quick->config.n; i++)
+		puts(quick->config.lines[i].text);
+	return EXIT_DONE;
+}
+
+static int run_verb(const char *verb, const struct quick *quick)
+{
+	struct quick_up up = { .quick = quick };
+	struct fz_error err;
+	int ret;
+
+	if (!strcmp(verb, "strip"))
+		return strip(quick);
+	if (fz_rtnl_open(&up.rt, &err))
+		return refused(&err);
+	if (!strcmp(verb, "up"))
+		ret = bring_up(&up);
+	else
+		ret = strcmp(verb, "down") ? save(&up) : take_down(&up);
+	fz_rtnl_close(up.rt);
+	return ret;
+}
+
+/* argv[0] says which of the four. */
 int updown_main(int argc, char **argv)
 {
-	struct fz_rtnl *rt = NULL;
-	struct fz_error err;
+	char name[IFNAMSIZ], path[PATH_MAX];
 	struct quick quick;
-	char name[IFNAMSIZ], *path;
+	struct fz_error err;
 	int ret;
 
 	if (argc < 2)
 		return out_of_words(argv[0]);
 	if (argc > 2)
 		return too_many_words(argv[2]);
-	ret = find_file(argv[1], &path, name);
+	ret = find_file(argv[1], path, name);
 	if (ret)
 		return ret;
-	if (quick_read(path, name, &quick, &err)) {
-		free(path);
+	warn_if_open(path);
+	if (quick_read(path, name, &quick, &err))
 		return bad_word(&err);
-	}
-	free(path);
-	if (fz_rtnl_open(&rt, &err))
-		ret = refused(&err);
-	else
-		ret = strcmp(argv[0], "up") ? take_down(rt, &quick) : bring_up(rt, &quick);
-	fz_rtnl_close(rt);
+	ret = run_verb(argv[0], &quick);
 	quick_free(&quick);
 	return ret;
 }
