@@ -7,9 +7,10 @@
 #
 # which keeps what it finds in build/fuzz/corpus. Without clang, in the unit
 # tests, the kept corpora go through the same functions.
-fuzzers := channel config invite message stun
+fuzzers := channel config invite message quick stun
 fuzz-config-extra := tools/fzctl/config.c
 fuzz-message-extra := tools/agent/desired.c
+fuzz-quick-extra := $(addprefix tools/fzctl/,quick.c quick_section.c config.c show_text.c paint.c)
 
 ifdef FUZZ
 $(foreach f,$(fuzzers),$(eval test-programs += fuzz-$f) \

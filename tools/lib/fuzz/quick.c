@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A file of `fzctl up`: read, understood, written and read again, which must change nothing. */
+#include "fuzz.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "../../fzctl/endpoint.h"
+#include "../../fzctl/quick.h"
+
+/* Names are not resolved: what asks the network is replaced by what reads numbers. */
+int endpoint_resolve(const char *text, union fz_endpoint *out, struct fz_error *err)
+{
+	return fz_parse_endpoint(text, out, err);
+}
+
+int port_resolve(const char *text, uint16_t *port, struct fz_error *err)
+{
+	return fz_parse_port(text, port, err);
+}
+
+static int read_memory(const void *data, size_t size, struct quick *quick, struct fz_error *err)
+{
+	int fd = memfd_create("quick", MFD_CLOEXEC), ret;
+	char path[32];
+
+	always(fd >= 0 && write(fd, data, size) == (ssize_t)size);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	ret = quick_read(path, "fz0", quick, err);
+	close(fd);
+	return ret;
+}
+
+static void same_list(const struct quick_list *a, const struct quick_list *b)
+{
+	always(a->n == b->n);
+	for (size_t i = 0; i < a->n; i++)
+		always(!strcmp(a->texts[i], b->texts[i]));
+}
+
+static void same(const struct quick *a, const struct quick *b)
+{
+	always(a->n_addresses == b->n_addresses && a->mtu == b->mtu && a->table == b->table &&
+	       a->no_routes == b->no_routes && a->save == b->save && a->n_sections == b->n_sections);
+	same_list(&a->servers, &b->servers);
+	same_list(&a->domains, &b->domains);
+	same_list(&a->mode, &b->mode);
+	for (int i = 0; i < QUICK_HOOKS; i++)
+		same_list(&a->hooks[i], &b->hooks[i]);
+	for (size_t i = 0; i < a->n_sections; i++) {
+		always(a->sections[i].is_grant == b->sections[i].is_grant);
+		for (size_t k = 0; k < QUICK_KEYS; k++)
+			same_list(&a->sections[i].values[k], &b->sections[i].values[k]);
+	}
+}
+
+static void write_and_read(const struct quick *quick, const struct fz_device *dev)
+{
+	struct fz_device *again;
+	struct quick copy;
+	struct fz_error err;
+	char *text;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	always(out);
+	quick_write(out, quick, quick->addresses, quick->n_addresses, quick->mtu, dev);
+	fclose(out);
+	always(!read_memory(text, size, &copy, &err));
+	same(quick, &copy);
+	always(!quick_config(&copy, false, &again, &err));
+	always(again->n_peers == dev->n_peers && again->fwmark == dev->fwmark);
+	fz_device_free(again);
+	quick_free(&copy);
+	free(text);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct quick_list words = { 0 };
+	struct fz_device *dev = NULL;
+	struct quick quick;
+	struct fz_error err;
+
+	if (read_memory(data, size, &quick, &err)) {
+		always(memchr(err.text, 0, sizeof(err.text)) && *err.text);
+		return 0;
+	}
+	for (size_t i = 0; i < quick.n_sections; i++) {
+		always(!quick_section_command(&quick.sections[i], "fz0", &words, &err) && words.n >= 5);
+		quick_list_free(&words);
+	}
+	if (quick_config(&quick, false, &dev, &err))
+		always(memchr(err.text, 0, sizeof(err.text)) && *err.text);
+	else
+		write_and_read(&quick, dev);
+	fz_device_free(dev);
+	quick_free(&quick);
+	return 0;
+}
