@@ -10,4 +10,5 @@ tools/fzctl/show_test-src := tools/fzctl/show_text.c tools/fzctl/paint.c
 tools/fzctl/quick_test-src := $(addprefix tools/fzctl/,quick.c quick_section.c config.c endpoint.c show_text.c paint.c)
 
 man-src += tools/fzctl/fzctl.8
+unit-src += tools/fzctl/fz-quick@.service tools/fzctl/fz-quick.target
 completion-src += tools/fzctl/completion/fzctl
