@@ -51,6 +51,21 @@ static int reply(struct fz_device *fz, struct genl_info *info,
 	return genlmsg_reply(skb, info);
 }
 
+/* Cryptokey routing, which comes before all else: whether the far end's address is the peer's. */
+static bool is_routed(struct fz_device *fz, const struct fz_peer *peer, u8 dir,
+		      const struct fz_tuple *tuple)
+{
+	const union fz_addr *far = dir == FZ_DIR_IN ? &tuple->src : &tuple->dst;
+	const struct in_addr far4 = { .s_addr = far->ip };
+	const struct fz_peer *holder;
+
+	rcu_read_lock();
+	holder = tuple->family == AF_INET ? fz_allowedips_lookup4(&fz->allowedips, &far4) :
+					    fz_allowedips_lookup6(&fz->allowedips, &far->ip6);
+	rcu_read_unlock();
+	return holder == peer;
+}
+
 static int explain(struct fz_device *fz, struct fz_peer *peer, struct genl_info *info)
 {
 	const u8 dir = nla_get_u8(info->attrs[FZ_DECISION_A_DIRECTION]);
@@ -62,9 +77,14 @@ static int explain(struct fz_device *fz, struct fz_peer *peer, struct genl_info 
 	if (!ret)
 		ret = fz_authz_explain(&fz->authz, peer ? &peer->authz : NULL, dir, &tuple,
 				       &explanation, info->extack);
-	if (!ret)
-		ret = reply(fz, info, &explanation);
-	return ret;
+	if (ret)
+		return ret;
+	if (peer && !is_routed(fz, peer, dir, &tuple)) {
+		explanation.verdict = FZ_VERDICT_REFUSE;
+		explanation.reason = FZ_REASON_SOURCE;
+		explanation.has_grant = false;
+	}
+	return reply(fz, info, &explanation);
 }
 
 int fz_nl_explain_doit(struct sk_buff *skb, struct genl_info *info)

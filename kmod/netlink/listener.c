@@ -5,6 +5,7 @@
 #include <linux/netdevice.h>
 #include <linux/netlink.h>
 #include <linux/notifier.h>
+#include <linux/rtnetlink.h>
 #include <linux/slab.h>
 #include <net/genetlink.h>
 
@@ -209,16 +210,23 @@ static void release_one(struct fz_events *events, const struct net *net, u32 por
 
 /*
  * What processes kept of a device that leaves their network namespace: they have no more to say about
- * it, and nothing more to hear.
+ * it, and nothing more to hear. What comes to the sockets stays with those where the sockets stay.
  */
 static void release_all(struct fz_events *events)
 {
 	struct fz_device *fz = container_of(events, struct fz_device, events);
+	const struct net *sockets;
 	unsigned int i;
 
+	sockets = rcu_dereference_protected(fz->creating_net, lockdep_rtnl_is_held());
 	mutex_lock(&fz_events_lock);
-	for (i = 0; i < FZ_LISTENERS; i++)
+	for (i = 0; i < FZ_LISTENERS; i++) {
+		const struct fz_listener *listener = listener_of(events, i);
+
+		if (!listener || (i == FZ_LISTENER_SIDEBAND && listener->net == sockets))
+			continue;
 		drop_listener(events, i);
+	}
 	mutex_unlock(&fz_events_lock);
 	fz_epoch_release_any(&fz->authz);
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Takes both roles and an epoch on a device, says "ready", and keeps them until its input ends."""
+"""Takes the role of who answers requests, and an epoch, on a device, says "ready", and keeps them until its input ends."""
 import pathlib
 import sys
 
@@ -8,7 +8,7 @@ from family import Family, load_spec  # noqa: E402
 
 family = Family(load_spec())
 device = {'ifname': sys.argv[1]}
-for name, values in (('register', {**device, 'roles': 3}), ('begin-epoch', device)):
+for name, values in (('register', {**device, 'roles': 1}), ('begin-epoch', device)):
     answer = family.send(family.request(name, values))
     if answer.error:
         sys.exit(answer.sentence or f'{name}: errno {answer.error}')

@@ -90,14 +90,14 @@ many_segments()
 	equal "$(dropped)" "$before" "number of packets dropped"
 }
 
-# listener NAMESPACE: takes both roles and begins an epoch on tun, says "ready", and stays until its
-# input ends
+# listener NAMESPACE: takes the role of who answers requests and begins an epoch on tun, says "ready",
+# and stays until its input ends
 listener()
 {
 	on "$1" /usr/bin/python3 "$TOP/selftests/net/listener.py" tun
 }
 
-# The namespace that a device has left keeps neither roles nor an epoch.
+# The namespace that a device has left keeps neither the role nor an epoch.
 moves()
 {
 	cmd_mayfail on left ip link del tun

@@ -48,7 +48,7 @@ sets_and_gets_policy()
 	cmd_ok jq -e '.[0].grant[0] | .resource == "web" and .action == "allow" and
 		.["lease-ms"] <= 60000' "$WORK/grants"
 	ynl --do explain --json "{\"ifname\": \"fz0\", \"peer\": \"$KEY_A\", \"direction\": \"in\",
-		\"tuple\": {\"protocol\": 6, \"src\": \"192.0.2.1\", \"dst\": \"10.1.2.3\",
+		\"tuple\": {\"protocol\": 6, \"src\": \"10.200.0.1\", \"dst\": \"10.1.2.3\",
 		\"sport\": 1000, \"dport\": 443}}" >"$WORK/explain"
 	cmd_ok jq -e '.verdict == "pass"' "$WORK/explain"
 	ynl --do get-stats --json '{"ifname": "fz0"}' >"$WORK/stats"

@@ -74,15 +74,25 @@ struct nlattr *put_grant(struct message *m, int peer, const char *resource)
 	return nested;
 }
 
+/* A peer that has one address: 192.0.2.NUMBER. */
 static struct answer add_peer(struct mnl_socket *sock, unsigned int number)
 {
 	struct message *m = policy_request(FZ_CMD_SET_DEVICE);
+	const uint8_t address[4] = { 192, 0, 2, number };
 	struct nlattr *peers = nest(m, FZ_DEVICE_A_PEERS);
 	struct nlattr *one = nest(m, 0);
+	struct nlattr *ips, *ip;
 	uint8_t key[FZ_KEY_LEN];
 
 	key_of(key, number);
 	put_bytes(m, FZ_PEER_A_PUBLIC_KEY, key, sizeof(key));
+	ips = nest(m, FZ_PEER_A_ALLOWEDIPS);
+	ip = nest(m, 0);
+	put_u16(m, FZ_ALLOWEDIP_A_FAMILY, AF_INET);
+	put_bytes(m, FZ_ALLOWEDIP_A_IPADDR, address, sizeof(address));
+	put_u8(m, FZ_ALLOWEDIP_A_CIDR_MASK, 32);
+	end(m, ip);
+	end(m, ips);
 	end(m, one);
 	end(m, peers);
 	return do_request(sock, m);
@@ -424,6 +434,14 @@ static bool explaining(struct mnl_socket *sock)
 	EXPECT_OK(read_answer(sock, read_verdict, &verdict));
 	EXPECT(verdict == FZ_VERDICT_PASS);
 	send_request(sock, explain(1, 80), NLM_F_ACK);
+	EXPECT_OK(read_answer(sock, read_verdict, &verdict));
+	EXPECT(verdict == FZ_VERDICT_REFUSE);
+	/* The address is somebody else's: no grant helps. */
+	EXPECT_OK(add_peer(sock, 2));
+	m = policy_request(FZ_CMD_NEW_GRANT);
+	put_grant(m, 2, "web");
+	EXPECT_OK(do_request(sock, m));
+	send_request(sock, explain(2, 443), NLM_F_ACK);
 	EXPECT_OK(read_answer(sock, read_verdict, &verdict));
 	EXPECT(verdict == FZ_VERDICT_REFUSE);
 	return true;
