@@ -3,6 +3,7 @@
 #
 # What benchmarks of the tunnel share: two hosts, left 192.0.2.1 and right 192.0.2.2, with tunnels of
 # either kind between them. A benchmark sources this file and calls hosts.
+umask 077
 left=bench$$-left right=bench$$-right
 work=$(mktemp -d)
 
