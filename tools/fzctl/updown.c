@@ -179,12 +179,12 @@ static int add_section(const struct quick *quick, const struct quick_section *se
 	struct fz_error err;
 	int ret;
 
-	session_at_line(section->line);
+	queue_at_line(section->line);
 	if (quick_section_command(section, quick->name, &words, &err))
 		ret = refused(&err);
 	else
 		ret = run_words(section->is_grant ? grant_main : resource_main, &words);
-	session_at_line(0);
+	queue_at_line(0);
 	quick_list_free(&words);
 	return ret;
 }
