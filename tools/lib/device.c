@@ -32,14 +32,16 @@ static void *append(void **array, size_t *n, size_t size)
  * fz_device_new - a device to be filled
  * @name: its name
  *
+ * A name that is too long would, cut, be another device's: it is left out, and the kernel never asked.
+ *
  * Return: a device without anything, which the caller owns; NULL if out of memory.
  */
 struct fz_device *fz_device_new(const char *name)
 {
 	struct fz_device *dev = calloc(1, sizeof(*dev));
 
-	if (dev)
-		strncpy(dev->name, name, sizeof(dev->name) - 1);
+	if (dev && strlen(name) < sizeof(dev->name))
+		strcpy(dev->name, name);
 	return dev;
 }
 
