@@ -134,11 +134,15 @@ static int parse_bytes(struct fz_invite *inv, const uint8_t *p, size_t len, stru
 	uint8_t sum[SUM_LEN];
 	size_t host_len;
 
-	if (len && p[0] != VERSION)
+	/* What is short may be of our version and mistyped as well. */
+	if (len < FIXED_LEN)
+		return fz_error_set(err, -EINVAL, "the invitation is cut short%s",
+				    len && p[0] != VERSION ? " or mistyped" : "");
+	if (p[0] != VERSION)
 		return fz_error_set(err, -EOVERFLOW,
 				    "the invitation is of version %u, this program knows version %u",
 				    p[0], VERSION);
-	if (len < FIXED_LEN || len < FIXED_LEN + (size_t)p[6])
+	if (len < FIXED_LEN + (size_t)p[6])
 		return fz_error_set(err, -EINVAL, "the invitation is cut short");
 	host_len = p[6];
 	if (len > FIXED_LEN + host_len)

@@ -100,7 +100,11 @@ static void bad_texts(void **state)
 	refused("fz1-", -EINVAL, "the invitation is cut short");
 	refused("fz1-ab!cd", -EINVAL, "the invitation has a character that none can have: '!'");
 	refused("fz1-ab\1cd", -EINVAL, "the invitation has a character that none can have (code 1)");
-	refused("fz1-ai", -EOVERFLOW, "the invitation is of version 2, this program knows version 1");
+	refused("fz1-abc", -EINVAL, "the invitation is cut short or mistyped");
+	refused("fz1-ai", -EINVAL, "the invitation is cut short or mistyped");
+	strcpy(bad, good);
+	bad[5] = 'i';
+	refused(bad, -EOVERFLOW, "the invitation is of version 2, this program knows version 1");
 	for (size_t cut = 6; cut < len; cut++) {
 		memcpy(bad, good, cut);
 		bad[cut] = '\0';
