@@ -3,6 +3,7 @@
 #include "nl_internal.h"
 #include "key.h"
 
+#include <sodium.h>
 #include <string.h>
 
 static size_t addr_len(sa_family_t family)
@@ -380,6 +381,8 @@ void fz_get_decision(const struct fz_attrs *attrs, struct fz_decision *out)
 		fz_get_grant(attrs->found[FZ_DECISION_A_GRANT], &out->grant);
 	out->id = fz_attr_u64(attrs, FZ_DECISION_A_ID);
 	out->ttl_ms = fz_attr_u32(attrs, FZ_DECISION_A_TTL_MS);
-	out->has_tag = fz_attr_bytes(attrs, FZ_DECISION_A_TAG, out->tag, FZ_TAG_LEN);
+	/* an expired grant's is reported whether it had one or not */
+	out->has_tag = fz_attr_bytes(attrs, FZ_DECISION_A_TAG, out->tag, FZ_TAG_LEN) &&
+		       !sodium_is_zero(out->tag, FZ_TAG_LEN);
 	fz_attr_text(attrs, FZ_DECISION_A_RESOURCE, out->resource, sizeof(out->resource));
 }

@@ -111,6 +111,26 @@ static void test_short(void **state)
 	fz_get_flow(first(nlh), &flow);
 }
 
+/* The kernel reports an expired grant's tag even if it had none: zeros are none. */
+static void test_no_tag(void **state)
+{
+	static const uint8_t tags[][FZ_TAG_LEN] = { { 0 }, { [15] = 1 } };
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct nlmsghdr *nlh = fresh();
+		struct nlattr *nest = mnl_attr_nest_start_check(nlh, FZ_MSG_SIZE, 1);
+		struct fz_decision decision = { .id = 0 };
+		struct fz_attrs attrs;
+
+		mnl_attr_put(nlh, FZ_DECISION_A_TAG, FZ_TAG_LEN, tags[i]);
+		mnl_attr_nest_end(nlh, nest);
+		fz_attrs_read_nest(&attrs, first(nlh));
+		fz_get_decision(&attrs, &decision);
+		assert_int_equal(decision.has_tag, i);
+	}
+}
+
 /* Any bytes whatever: the sanitizers watch. */
 static void test_noise(void **state)
 {
@@ -149,6 +169,7 @@ int main(void)
 		cmocka_unit_test(test_resource),
 		cmocka_unit_test(test_too_large),
 		cmocka_unit_test(test_short),
+		cmocka_unit_test(test_no_tag),
 		cmocka_unit_test(test_noise),
 	};
 
