@@ -171,7 +171,8 @@ int fz_nl_talk(struct fz_nl *nl, struct fz_nlsock *s, const char *dev, struct nl
 	int ret = fz_nlsock_talk(s, nlh, fn, arg, err);
 
 	(void)nl;
-	if (ret == -ENODEV || ret == -EOPNOTSUPP)
+	/* What is missing is said first: a right would not help. */
+	if (ret == -ENODEV || ret == -EOPNOTSUPP || ret == -EPERM)
 		return explain_device(dev, ret, err);
 	return ret;
 }
