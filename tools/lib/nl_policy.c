@@ -102,8 +102,11 @@ static int send_objects(struct fz_nl *nl, const char *dev, const struct object_k
 		while (i < n && kind->put(nlh, (const char *)list + i * kind->size))
 			i++;
 		if (i == first) {
-			ret = fz_error_set(err, -EMSGSIZE, "\"%s\" is too large for a message",
-					   kind->name((const char *)list + i * kind->size));
+			ret = fz_error_set(err, -EMSGSIZE,
+					   "\"%s\" is too large for a message (some %d IPv4 or %d IPv6 prefixes)",
+					   kind->name((const char *)list + i * kind->size),
+					   /* their attributes' sizes */
+					   FZ_MSG_SIZE / 20, FZ_MSG_SIZE / 32);
 			if (err)
 				err->object = i;
 			return ret;
