@@ -36,7 +36,7 @@ static int read_key_file(const char *path, uint8_t key[FZ_KEY_LEN], struct fz_er
 		return fz_error_set(err, -errno, "cannot read \"%s\": %s", path, strerror(errno));
 	len = fread(text, 1, FZ_KEY_TEXT_LEN, file);
 	if (ferror(file)) {
-		ret = fz_error_set(err, -EIO, "cannot read \"%s\"", path);
+		ret = fz_error_set(err, -errno, "cannot read \"%s\": %s", path, strerror(errno));
 	} else if (!len) {
 		memset(key, 0, FZ_KEY_LEN);
 	} else if (len < FZ_KEY_TEXT_LEN) {
@@ -122,14 +122,21 @@ static int parse_allowedip(char *word, struct fz_peer *peer, bool quiet, struct 
 static int parse_allowedips(const char *value, struct fz_peer *peer, bool quiet, struct fz_error *err)
 {
 	char *copy, *word, *rest;
+	size_t len = 0;
 	int ret = 0;
 
 	peer->flags |= FZ_PEER_F_REPLACE_ALLOWEDIPS;
-	if (!*value)
+	if (!value[strspn(value, " \t\n\v\f\r")])
 		return 0;
-	copy = rest = strdup(value);
+	copy = rest = malloc(strlen(value) + 1);
 	if (!copy)
 		return no_memory(err);
+	/* as wg does */
+	for (; *value; value++) {
+		if (!isspace((unsigned char)*value))
+			copy[len++] = *value;
+	}
+	copy[len] = 0;
 	while (!ret && (word = strsep(&rest, ",")))
 		ret = parse_allowedip(word, peer, quiet, err);
 	free(copy);

@@ -83,7 +83,7 @@ static void test_refused(void **state)
 	} cases[] = {
 		{ "[Interface]\nAddress = 10.0.0.1/24", "Line unrecognized: `Address=10.0.0.1/24'" },
 		{ "[Interface]\nPrivateKey = foo", "Key is not the correct length or format: `foo'" },
-		{ "[Interface]\nListenPort = 99999", "Port is not 1-65535: `99999'" },
+		{ "[Interface]\nListenPort = 99999", "Port is not 0-65535: `99999'" },
 		{ "[Interface]\nListenPort =", "Line unrecognized: `ListenPort='" },
 		{ "[Interface]\nFwMark = 0x1ffffffff", "Fwmark is neither 0/off nor 0-0xffffffff: `0x1ffffffff'" },
 		{ "[Interface]\nFwMark = -1", "Fwmark is neither 0/off nor 0-0xffffffff: `-1'" },
@@ -97,7 +97,7 @@ static void test_refused(void **state)
 		{ "[Peer]\nEndpoint = 1.2.3.4", "Unable to find port of endpoint: `1.2.3.4'" },
 		{ "[Peer]\nEndpoint = [::1:5", "Unable to find matching brace of endpoint: `[::1:5'" },
 		{ "[Peer]\nEndpoint = [::1]", "Unable to find port of endpoint: `[::1]'" },
-		{ "[Peer]\nEndpoint = 1.2.3.4:70000", "Port is not 1-65535: `70000'" },
+		{ "[Peer]\nEndpoint = 1.2.3.4:70000", "Port is not 0-65535: `70000'" },
 		{ "[Peer]\nPersistentKeepalive = 70000",
 		  "Persistent keepalive interval is neither 0/off nor 1-65535: `70000'" },
 		{ "[Peer]\nListenPort = 5", "Line unrecognized: `ListenPort=5'" },
@@ -151,6 +151,16 @@ static void test_words(void **state)
 	fz_device_free(dev);
 	assert_int_not_equal(words(&dev, &err, "peer", KEY, "allowed-ips", "--10.0.0.1", NULL), 0);
 	assert_string_equal(err.text, "Unable to parse IP address: `-10.0.0.1'");
+
+	/* Blanks count for nothing, and a port 0 is taken. */
+	assert_int_equal(words(&dev, &err, "peer", KEY, "endpoint", "1.2.3.4:0", "allowed-ips", "10.0.0.0 /24, 10.0.0.7",
+			       "peer", KEY, "allowed-ips", " ", NULL), 0);
+	assert_int_equal(dev->peers[0].endpoint.v4.sin_port, 0);
+	assert_int_equal(dev->peers[0].n_allowedips, 2);
+	assert_int_equal(dev->peers[0].allowedips[0].prefix.len, 24);
+	assert_int_equal(dev->peers[1].flags, FZ_PEER_F_REPLACE_ALLOWEDIPS);
+	assert_int_equal(dev->peers[1].n_allowedips, 0);
+	fz_device_free(dev);
 
 	assert_int_not_equal(words(&dev, &err, "foo", "bar", NULL), 0);
 	assert_string_equal(err.text, "Invalid argument: foo");

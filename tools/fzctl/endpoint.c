@@ -78,14 +78,14 @@ static int lookup(const char *text, const char *host, const char *port, struct a
 }
 
 /* A number has to be a port: the resolver would silently cut it to 16 bits. */
-static int check_port(const char *text, bool zero, struct fz_error *err)
+static int check_port(const char *text, struct fz_error *err)
 {
 	uint32_t number;
 
 	if (text[strspn(text, "0123456789")])
 		return 0;
-	if (fz_parse_u32(text, "port", zero ? 0 : 1, UINT16_MAX, &number, NULL))
-		return fz_error_set(err, -EINVAL, "Port is not 1-65535: `%s'", text);
+	if (fz_parse_u32(text, "port", 0, UINT16_MAX, &number, NULL))
+		return fz_error_set(err, -EINVAL, "Port is not 0-65535: `%s'", text);
 	return 0;
 }
 
@@ -100,7 +100,7 @@ int port_resolve(const char *text, uint16_t *port, struct fz_error *err)
 
 	if (!*text)
 		return fz_error_set(err, -EINVAL, "Unable to parse empty port");
-	if (check_port(text, true, err))
+	if (check_port(text, err))
 		return -EINVAL;
 	ret = getaddrinfo(NULL, text, &hints, &result);
 	if (ret)
@@ -148,7 +148,7 @@ int endpoint_resolve(const char *text, union fz_endpoint *out, struct fz_error *
 		return fz_error_set(err, -ENOMEM, "out of memory");
 	ret = cut(text, copy, &host, &port, err);
 	if (!ret)
-		ret = check_port(port, false, err);
+		ret = check_port(port, err);
 	if (!ret)
 		ret = lookup(text, host, port, &result, err);
 	if (!ret) {
