@@ -70,16 +70,22 @@ static int run_line(char *line)
 	return command->run(n, words);
 }
 
-static int run_lines(FILE *in, bool force)
+/* @name: of the file, for complaints */
+static int run_lines(FILE *in, const char *name, bool force)
 {
-	int status = EXIT_DONE, ret;
+	int status = EXIT_DONE, failure = 0, ret;
 	unsigned long number = 0;
 	char *line = NULL;
 	size_t size = 0;
 	ssize_t len;
 
 	queue_start(force);
-	while ((len = getline(&line, &size, in)) >= 0) {
+	for (;;) {
+		len = getline(&line, &size, in);
+		if (len < 0) {
+			failure = feof(in) ? 0 : errno;
+			break;
+		}
 		queue_at_line(++number);
 		if (strlen(line) != (size_t)len)
 			ret = usage_error("the line has a zero byte");
@@ -96,23 +102,29 @@ static int run_lines(FILE *in, bool force)
 	status = status ? status : ret;
 	session_at_line(0);
 	queue_stop();
+	if (failure) {
+		ret = usage_error("cannot read \"%s\": %s", name, strerror(failure));
+		status = status ? status : ret;
+	}
 	return queue_failed() ? EXIT_REFUSED : status;
 }
 
 int batch_main(int argc, char **argv)
 {
 	bool force = take_flag(&argc, argv, "--force");
+	const char *name = "-";
 	FILE *in = stdin;
 	int ret;
 
 	if (argc > 2)
 		return too_many_words(argv[2]);
 	if (argc == 2 && strcmp(argv[1], "-")) {
-		in = fopen(argv[1], "re");
+		name = argv[1];
+		in = fopen(name, "re");
 		if (!in)
-			return usage_error("cannot read \"%s\": %s", argv[1], strerror(errno));
+			return usage_error("cannot read \"%s\": %s", name, strerror(errno));
 	}
-	ret = run_lines(in, force);
+	ret = run_lines(in, name, force);
 	if (in != stdin)
 		fclose(in);
 	return ret;

@@ -79,7 +79,7 @@ static void print_grant(const struct fz_grant *grant)
 	printf("grant: %s %s resource %s %s", fz_action_name(grant->action), grant->any ? "any" : key,
 	       grant->resource, fz_direction_name(grant->direction));
 	if (grant->has_lease)
-		printf(", ends in %s", fz_format_duration(lease, sizeof(lease), grant->lease_ms));
+		printf(grant->lease_ms ? ", ends in %s" : ", %s", format_lease(lease, sizeof(lease), grant));
 	if (grant->has_tag)
 		printf(", tag %s", fz_format_tag(tag, sizeof(tag), grant->tag));
 	putchar('\n');
@@ -111,23 +111,26 @@ static int print_decision(const struct fz_decision *d, bool json)
 
 int explain_main(int argc, char **argv)
 {
+	static const char *const wanted[] = {
+		"", "a device", "\"peer\"", "a key", "\"in\" or \"out\"", "a protocol", "a source", "a destination",
+	};
 	bool json = take_flag(&argc, argv, "--json");
 	struct fz_decision decision = { 0 };
 	struct fz_error err;
 	struct fz_nl *nl;
 	int i = 2, ret;
 
-	if (argc < 3)
-		return out_of_words(argv[argc - 1]);
-	if (strcmp(argv[2], "peer"))
-		return usage_error("\"%s\" should be \"peer\"", argv[2]);
 	/* What needs no peer is checked first, so that a wrong word is found without a device. */
+	if (argc > 1 && check_device(argv[1]))
+		return EXIT_USAGE;
+	if (argc > 2 && strcmp(argv[2], "peer"))
+		return usage_error("\"%s\" should be \"peer\"", argv[2]);
+	if (argc > 4 && fz_parse_direction(argv[4], &decision.direction, &err))
+		return bad_word(&err);
 	if (argc < 8)
-		return out_of_words(argv[argc - 1]);
+		return out_of_words(wanted[argc], argv[argc - 1]);
 	if (argc > 8)
 		return too_many_words(argv[8]);
-	if (fz_parse_direction(argv[4], &decision.direction, &err))
-		return bad_word(&err);
 	ret = parse_tuple(&argv[5], &decision.tuple);
 	if (!ret)
 		ret = take_peer(argv[1], &i, argc, argv, decision.peer, &decision.has_peer);

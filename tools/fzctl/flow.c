@@ -83,13 +83,15 @@ int flow_main(int argc, char **argv)
 	int i = 3, ret;
 
 	if (argc < 2)
-		return out_of_words("flow");
+		return out_of_words("list or flush", "flow");
 	list = !strcmp(argv[1], "list");
 	if (!list && strcmp(argv[1], "flush"))
 		return usage_error("\"%s\" is nothing that can be done to flows (list, flush)", argv[1]);
 	if (argc < 3)
-		return out_of_words(argv[1]);
-	ret = take_peer(argv[2], &i, argc, argv, key, &has_peer);
+		return out_of_words("a device", argv[1]);
+	ret = check_device(argv[2]);
+	if (!ret)
+		ret = take_peer(argv[2], &i, argc, argv, key, &has_peer);
 	if (!ret && i < argc)
 		return too_many_words(argv[i]);
 	if (!ret)

@@ -10,8 +10,9 @@
 
 static const struct command commands[] = {
 	{ "show", show_main, "shows devices and their peers",
-	  "show [DEV|all|interfaces] [public-key|private-key|listen-port|fwmark|peers|preshared-keys|\n"
-	  "     endpoints|allowed-ips|latest-handshakes|transfer|persistent-keepalive|dump] [--json]\n", 0 },
+	  "show [DEV|all|interfaces] [--json]\n"
+	  "show DEV|all public-key|private-key|listen-port|fwmark|peers|preshared-keys|endpoints|\n"
+	  "     allowed-ips|latest-handshakes|transfer|persistent-keepalive|dump\n", 0 },
 	{ "showconf", showconf_main, "shows a device's configuration, for use with setconf",
 	  "showconf DEV\n", 0 },
 	{ "set", set_main, "changes a device, adds, changes and removes peers",
@@ -47,7 +48,8 @@ static const struct command commands[] = {
 	  "grant del DEV peer KEY|any resource NAME [in|out]\n"
 	  "grant list DEV [peer KEY] [--json]\n"
 	  "    in, the default: the peer opens the flow; out: this side does\n"
-	  "    DURATION is 90s, 15m, 8h or 7d; TIME 18:00, 2026-12-31T18:00 or 2026-12-31T18:00:00Z\n",
+	  "    DURATION is 90s, 15m, 8h or 7d; TIME 18:00, 2026-12-31T18:00 or 2026-12-31T18:00:00Z;\n"
+	  "    neither is further away than 366 days\n",
 	  COMMAND_QUEUES },
 	{ "flow", flow_main, "conversations that were admitted",
 	  "flow list DEV [peer KEY] [--json]\n"
@@ -135,6 +137,8 @@ static int run(int argc, char **argv)
 		puts("fzctl " FZ_VERSION);
 		return EXIT_DONE;
 	}
+	if (!strcmp(argv[0], "--json"))
+		return usage_error("\"--json\" comes after the command");
 	command = command_find(argv[0]);
 	if (!command)
 		return usage_error("\"%s\" is no command; `fzctl help` lists them", argv[0]);

@@ -47,11 +47,14 @@ void session_at_line(unsigned long line);
 int usage_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int bad_word(const struct fz_error *err);
 int refused(const struct fz_error *err);
-int out_of_words(const char *after);
+int out_of_words(const char *what, const char *after);
 int too_many_words(const char *word);
 
 /* words.c: the words that several nouns have in common */
 int words_are_text(int argc, char **argv);
+int check_device(const char *dev);
+int check_name(const char *name);
+int check_target(const char *target, uint8_t protocol);
 bool take_flag(int *argc, char **argv, const char *flag);
 bool looks_like_service(const char *word);
 int bad_prefix_or_service(const char *word);
@@ -74,6 +77,7 @@ json_t *json_grant(const struct fz_grant *grant);
 json_t *json_flow(const struct fz_flow *flow);
 json_t *json_mode(const struct fz_mode_state modes[FZ_DIRECTIONS]);
 char *format_services(const struct fz_resource *res);
+const char *format_lease(char *buf, size_t size, const struct fz_grant *grant);
 const char *format_mode(char *buf, size_t size, const struct fz_mode_state *mode);
 
 /* queue.c: objects that go to the kernel together */

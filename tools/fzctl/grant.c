@@ -9,6 +9,8 @@
 #include <string.h>
 #include <time.h>
 
+#define LEASE_MAX_DAYS 366	/* the kernel's limit */
+
 static int parse_until(const char *word, struct fz_grant *grant)
 {
 	struct timespec now;
@@ -34,11 +36,11 @@ static int parse_whose(const char *dev, int *i, int argc, char **argv, struct fz
 	if (ret)
 		return ret;
 	if (*i >= argc)
-		return out_of_words(argv[*i - 1]);
+		return out_of_words("\"resource\"", argv[*i - 1]);
 	if (strcmp(argv[*i], "resource"))
 		return usage_error("\"%s\" should be \"resource\"", argv[*i]);
 	if (*i + 1 >= argc)
-		return out_of_words("resource");
+		return out_of_words("a name", "resource");
 	if (fz_parse_name(argv[*i + 1], grant->resource, &err))
 		return bad_word(&err);
 	*i += 2;
@@ -60,10 +62,13 @@ static int parse_terms(int i, int argc, char **argv, struct fz_grant *grant)
 			grant->action = FZ_ACTION_DENY;
 			continue;
 		}
+		if (!strcmp(word, "in") || !strcmp(word, "out"))
+			return usage_error("\"%s\" comes right after the resource, and once", word);
 		if (strcmp(word, "for") && strcmp(word, "until") && strcmp(word, "tag"))
 			return usage_error("\"%s\" is no term of a grant (deny, for, until, tag)", word);
 		if (++i == argc)
-			return out_of_words(word);
+			return out_of_words(!strcmp(word, "for") ? "a duration" :
+					    !strcmp(word, "until") ? "a time" : "32 hexadecimal digits", word);
 		if (!strcmp(word, "tag")) {
 			if (fz_parse_tag(argv[i], grant->tag, &err))
 				return bad_word(&err);
@@ -77,6 +82,8 @@ static int parse_terms(int i, int argc, char **argv, struct fz_grant *grant)
 			ret = parse_until(argv[i], grant);
 		else if (fz_parse_duration(argv[i], &grant->lease_ms, &err))
 			ret = bad_word(&err);
+		if (!ret && grant->lease_ms > LEASE_MAX_DAYS * 24 * 3600 * 1000ULL)
+			ret = usage_error("\"%s\" is longer than a year (%d days)", argv[i], LEASE_MAX_DAYS);
 	}
 	return ret;
 }
@@ -87,8 +94,10 @@ static int grant_change(int argc, char **argv, bool del)
 	int i = 3, ret;
 
 	if (argc < 3)
-		return out_of_words(argv[1]);
-	ret = parse_whose(argv[2], &i, argc, argv, &grant);
+		return out_of_words("a device", argv[1]);
+	ret = check_device(argv[2]);
+	if (!ret)
+		ret = parse_whose(argv[2], &i, argc, argv, &grant);
 	if (!ret && del && i < argc)
 		return too_many_words(argv[i]);
 	if (!ret && !del)
@@ -127,8 +136,7 @@ static int print_grants(const struct fz_grant *list, size_t n)
 		fz_table_cell(table, "%s", g->resource);
 		fz_table_cell(table, "%s", fz_direction_name(g->direction));
 		fz_table_cell(table, "%s", fz_action_name(g->action));
-		fz_table_cell(table, "%s", g->has_lease ?
-			      fz_format_duration(lease, sizeof(lease), g->lease_ms) : "never");
+		fz_table_cell(table, "%s", format_lease(lease, sizeof(lease), g));
 		fz_table_cell(table, "%u", g->flows);
 		fz_table_cell(table, "%" PRIu64, g->packets);
 		fz_table_cell(table, "%s", fz_format_bytes(bytes, sizeof(bytes), g->bytes));
@@ -152,8 +160,10 @@ static int grant_list(int argc, char **argv, bool json)
 	size_t n;
 
 	if (argc < 3)
-		return out_of_words("list");
-	ret = take_peer(argv[2], &i, argc, argv, key, &has_peer);
+		return out_of_words("a device", "list");
+	ret = check_device(argv[2]);
+	if (!ret)
+		ret = take_peer(argv[2], &i, argc, argv, key, &has_peer);
 	if (!ret && i < argc)
 		return too_many_words(argv[i]);
 	if (!ret)
@@ -181,7 +191,7 @@ int grant_main(int argc, char **argv)
 	bool json = take_flag(&argc, argv, "--json");
 
 	if (argc < 2)
-		return out_of_words("grant");
+		return out_of_words("add, del or list", "grant");
 	if (!strcmp(argv[1], "add"))
 		return grant_change(argc, argv, false);
 	if (!strcmp(argv[1], "del"))

@@ -29,7 +29,7 @@ static int parse_modes(int i, int argc, char **argv, struct fz_mode_state modes[
 		int ret;
 
 		if (!both && ++i == argc)
-			return out_of_words(argv[i - 1]);
+			return out_of_words("a mode", argv[i - 1]);
 		ret = parse_mode(argv[i++], both, &state.mode);
 		if (ret)
 			return ret;
@@ -40,6 +40,8 @@ static int parse_modes(int i, int argc, char **argv, struct fz_mode_state modes[
 				state.flags |= FZ_MODE_F_REJECT;
 			else
 				break;
+			if (state.mode != FZ_MODE_ENFORCE)
+				return usage_error("\"%s\" goes with enforce only", argv[i]);
 		}
 		if (both || direction == FZ_DIR_IN)
 			modes[FZ_DIR_IN] = state;
@@ -148,9 +150,11 @@ int mode_main(int argc, char **argv)
 	int i = 2, ret;
 
 	if (argc < 2)
-		return out_of_words("mode");
+		return out_of_words("a device", "mode");
 	dev = argv[1];
-	ret = take_peer(dev, &i, argc, argv, key, &has_peer);
+	ret = check_device(dev);
+	if (!ret)
+		ret = take_peer(dev, &i, argc, argv, key, &has_peer);
 	if (!ret)
 		ret = parse_modes(i, argc, argv, modes);
 	if (!ret && !has_peer) {
@@ -204,10 +208,13 @@ int ask_prefixes_main(int argc, char **argv)
 	struct fz_device *dev;
 	struct fz_error err;
 	struct fz_nl *nl;
-	int ret = 0;
+	int ret;
 
 	if (argc < 2)
-		return out_of_words("ask-prefixes");
+		return out_of_words("a device", "ask-prefixes");
+	ret = check_device(argv[1]);
+	if (ret)
+		return ret;
 	dev = fz_device_new(argv[1]);
 	if (!dev)
 		return usage_error("out of memory");
@@ -225,7 +232,7 @@ int ask_prefixes_main(int argc, char **argv)
 		ret = session_nl(&nl);
 	if (!ret && argc == 2)
 		ret = print_ask_prefixes(nl, argv[1], json);
-	else if (!ret && (fz_nl_check_name(argv[1], &err) || fz_nl_device_set(nl, dev, &err)))
+	else if (!ret && fz_nl_device_set(nl, dev, &err))
 		ret = refused(&err);
 	fz_device_free(dev);
 	return ret;

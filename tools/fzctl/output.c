@@ -142,6 +142,14 @@ char *format_services(const struct fz_resource *res)
 	return text;
 }
 
+/* When a grant ends: "never", "expired", or how long that is away. */
+const char *format_lease(char *buf, size_t size, const struct fz_grant *grant)
+{
+	if (!grant->has_lease)
+		return "never";
+	return grant->lease_ms ? fz_format_duration(buf, size, grant->lease_ms) : "expired";
+}
+
 json_t *json_resource(const struct fz_resource *res)
 {
 	json_t *object = json_object(), *prefixes = json_array(), *services = json_array();

@@ -121,11 +121,10 @@ bool queue_failed(void)
 /* Room for one more of a kind; the caller fills the element at queue.n and calls finish_one(). */
 static int make_room(enum kind kind, const char *dev)
 {
-	struct fz_error err;
-	int ret = 0;
+	int ret = check_device(dev);
 
-	if (fz_nl_check_name(dev, &err))
-		return bad_word(&err);
+	if (ret)
+		return ret;
 	if (queue.n == QUEUE_MAX || queue.kind != kind || strcmp(queue.dev, dev))
 		ret = queue_flush();
 	queue.kind = kind;

@@ -34,7 +34,7 @@ static int resource_add(int argc, char **argv)
 	int ret;
 
 	if (argc < 4)
-		return out_of_words(argv[argc - 1]);
+		return out_of_words(argc < 3 ? "a device" : "a name", argv[argc - 1]);
 	ret = parse_resource(3, argc, argv, &res);
 	if (ret) {
 		fz_resource_clear(&res);
@@ -49,7 +49,7 @@ static int resource_del(int argc, char **argv)
 	struct fz_error err;
 
 	if (argc < 4)
-		return out_of_words(argv[argc - 1]);
+		return out_of_words(argc < 3 ? "a device" : "a name", argv[argc - 1]);
 	if (argc > 4)
 		return too_many_words(argv[4]);
 	if (fz_parse_name(argv[3], res.name, &err))
@@ -111,10 +111,12 @@ static int resource_list(int argc, char **argv, bool json)
 	int ret;
 
 	if (argc < 3)
-		return out_of_words("list");
+		return out_of_words("a device", "list");
 	if (argc > 3)
 		return too_many_words(argv[3]);
-	ret = session_nl(&nl);
+	ret = check_device(argv[2]);
+	if (!ret)
+		ret = session_nl(&nl);
 	if (ret)
 		return ret;
 	if (fz_nl_resource_list(nl, argv[2], &list, &n, &err))
@@ -138,7 +140,7 @@ int resource_main(int argc, char **argv)
 	bool json = take_flag(&argc, argv, "--json");
 
 	if (argc < 2)
-		return out_of_words("resource");
+		return out_of_words("add, del or list", "resource");
 	if (!strcmp(argv[1], "add"))
 		return resource_add(argc, argv);
 	if (!strcmp(argv[1], "del"))

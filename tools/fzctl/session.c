@@ -78,10 +78,10 @@ int refused(const struct fz_error *err)
 	return EXIT_REFUSED;
 }
 
-/* Something should follow the word @after. */
-int out_of_words(const char *after)
+/* @what, such as "a device", should follow the word @after. */
+int out_of_words(const char *what, const char *after)
 {
-	return usage_error("something is missing after \"%s\"", after);
+	return usage_error("%s is missing after \"%s\"", what, after);
 }
 
 int too_many_words(const char *word)

@@ -30,7 +30,7 @@ int set_main(int argc, char **argv)
 	int ret;
 
 	if (argc < 3)
-		return out_of_words(argv[argc - 1]);
+		return out_of_words(argc < 2 ? "a device" : "what to set", argv[argc - 1]);
 	if (fz_nl_check_name(argv[1], &err) || config_words(argv[1], argc - 2, argv + 2, &dev, &err))
 		return bad_word(&err);
 	ret = apply(dev);
@@ -57,7 +57,7 @@ static int read_file(const char *name, const char *path, bool append, struct fz_
 	while (!ret && getline(&line, &size, file) >= 0)
 		ret = config_line(&parser, line, &err);
 	if (!ret && ferror(file))
-		ret = fz_error_set(&err, -EIO, "cannot read \"%s\"", path);
+		ret = fz_error_set(&err, -errno, "cannot read \"%s\": %s", path, strerror(errno));
 	if (!ret)
 		ret = config_end(&parser, &err);
 	if (line)
@@ -154,16 +154,15 @@ static int sync_to(struct fz_device *wanted)
 int setconf_main(int argc, char **argv)
 {
 	struct fz_device *dev = NULL;
-	struct fz_error err;
 	int ret;
 
 	if (argc < 3)
-		return out_of_words(argv[argc - 1]);
+		return out_of_words(argc < 2 ? "a device" : "a file", argv[argc - 1]);
 	if (argc > 3)
 		return too_many_words(argv[3]);
-	if (fz_nl_check_name(argv[1], &err))
-		return bad_word(&err);
-	ret = read_file(argv[1], argv[2], !strcmp(argv[0], "addconf"), &dev);
+	ret = check_device(argv[1]);
+	if (!ret)
+		ret = read_file(argv[1], argv[2], !strcmp(argv[0], "addconf"), &dev);
 	if (ret)
 		return ret;
 	ret = strcmp(argv[0], "syncconf") ? apply(dev) : sync_to(dev);

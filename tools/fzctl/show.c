@@ -4,6 +4,7 @@
 #include "paint.h"
 #include "show.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -119,6 +120,17 @@ static int show_all(char (*names)[IFNAMSIZ], size_t n, const char *field, json_t
 	return status;
 }
 
+/* Nothing is listed: is it that nothing can be there? Saying so is no failure. */
+static void say_if_not_loaded(void)
+{
+	struct fz_nl *nl = NULL;
+	struct fz_error err;
+
+	if (fz_nl_open(&nl, &err) == -ENOENT)
+		usage_error("%s", err.text);
+	fz_nl_close(nl);
+}
+
 /* all, or the names alone. */
 static int show_many(const char *which, const char *field, bool json)
 {
@@ -132,6 +144,8 @@ static int show_many(const char *which, const char *field, bool json)
 		json_decref(array);
 		return refused(&err);
 	}
+	if (!n)
+		say_if_not_loaded();
 	if (!strcmp(which, "interfaces")) {
 		json_decref(array);
 		ret = print_names(names, n, json);
@@ -157,7 +171,9 @@ int show_main(int argc, char **argv)
 
 	if (argc > 3)
 		return too_many_words(argv[3]);
-	if (field && (!strcmp(which, "interfaces") || json))
+	if (field && json)
+		return usage_error("\"%s\" and --json exclude each other", field);
+	if (field && !strcmp(which, "interfaces"))
 		return too_many_words(field);
 	if (field) {
 		FILE *sink = fopen("/dev/null", "we");
@@ -171,7 +187,9 @@ int show_main(int argc, char **argv)
 	paint_decide();
 	if (!strcmp(which, "all") || !strcmp(which, "interfaces"))
 		return show_many(which, field, json);
-	ret = session_nl(&nl);
+	ret = check_device(which);
+	if (!ret)
+		ret = session_nl(&nl);
 	if (ret)
 		return ret;
 	array = json ? json_array() : NULL;
@@ -190,10 +208,12 @@ int showconf_main(int argc, char **argv)
 	int ret;
 
 	if (argc < 2)
-		return out_of_words("showconf");
+		return out_of_words("a device", "showconf");
 	if (argc > 2)
 		return too_many_words(argv[2]);
-	ret = session_nl(&nl);
+	ret = check_device(argv[1]);
+	if (!ret)
+		ret = session_nl(&nl);
 	if (ret)
 		return ret;
 	if (fz_nl_device_get(nl, argv[1], &dev, &err))

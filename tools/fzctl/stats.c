@@ -81,10 +81,12 @@ int stats_main(int argc, char **argv)
 	int ret;
 
 	if (argc < 2)
-		return out_of_words("stats");
+		return out_of_words("a device", "stats");
 	if (argc > 2)
 		return too_many_words(argv[2]);
-	ret = session_nl(&nl);
+	ret = check_device(argv[1]);
+	if (!ret)
+		ret = session_nl(&nl);
 	if (ret)
 		return ret;
 	if (fz_nl_stats_get(nl, argv[1], &stats, &err))

@@ -494,7 +494,7 @@ int updown_main(int argc, char **argv)
 	int ret;
 
 	if (argc < 2)
-		return out_of_words(argv[0]);
+		return out_of_words("a file or name", argv[0]);
 	if (argc > 2)
 		return too_many_words(argv[2]);
 	ret = find_file(argv[1], path, name);

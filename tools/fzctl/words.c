@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "fzctl.h"
 
+#include <ctype.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,6 +33,67 @@ int words_are_text(int argc, char **argv)
 		json_decref(text);
 	}
 	return 0;
+}
+
+/**
+ * check_device - whether a word can be a device's name
+ * @dev: the word
+ *
+ * Return: 0, or the exit status after a complaint
+ */
+int check_device(const char *dev)
+{
+	struct fz_error err;
+
+	return fz_nl_check_name(dev, &err) ? bad_word(&err) : 0;
+}
+
+/**
+ * check_name - whether the broker takes a word as the name of something
+ * @name: the word
+ *
+ * Return: 0, or the exit status after a complaint
+ */
+int check_name(const char *name)
+{
+	if (!*name)
+		return usage_error("a name must not be empty");
+	if (strlen(name) > FZ_NAME_MAX)
+		return usage_error("\"%s\" is longer than %u bytes", name, FZ_NAME_MAX);
+	for (size_t i = 0; name[i]; i++) {
+		unsigned char c = (unsigned char)name[i];
+
+		if (!(c < 0x80 && isalnum(c)) && (!i || !strchr("._-@", c)))
+			return usage_error("\"%s\" is no name: letters, digits and . _ - @ after the first", name);
+	}
+	return 0;
+}
+
+/**
+ * check_target - whether something can be asked about
+ * @target: an address, with a port if the protocol has them, or a resource
+ * @protocol: its number
+ *
+ * Return: 0, or the exit status after a complaint
+ */
+int check_target(const char *target, uint8_t protocol)
+{
+	bool ports = protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_SCTP;
+	const char *colon = strrchr(target, ':');
+	union fz_endpoint endpoint;
+	struct fz_error err;
+	struct fz_addr addr;
+	uint16_t port;
+
+	if (!fz_parse_addr(target, &addr, NULL))
+		return ports ? usage_error("\"%s\" needs a port after the address", target) : 0;
+	if (!colon)
+		return check_name(target);
+	if (!fz_parse_endpoint(target, &endpoint, NULL))
+		return 0;
+	if (strchr(target, ':') == colon && fz_parse_port(colon + 1, &port, &err))
+		return bad_word(&err);
+	return usage_error("\"%s\" is no ADDRESS:PORT, like 10.1.0.10:80 or [fd00::1]:80", target);
 }
 
 /**
@@ -170,7 +233,7 @@ int take_peer(const char *dev, int *i, int argc, char **argv, uint8_t key[FZ_KEY
 	if (!*found)
 		return 0;
 	if (*i + 1 >= argc)
-		return out_of_words("peer");
+		return out_of_words("a key", "peer");
 	*i += 2;
 	return find_key(dev, argv[*i - 1], key);
 }
@@ -188,10 +251,10 @@ int take_peer(const char *dev, int *i, int argc, char **argv, uint8_t key[FZ_KEY
 int take_peer_or_any(const char *dev, int *i, int argc, char **argv, struct fz_grant *grant)
 {
 	if (*i >= argc)
-		return out_of_words(argv[*i - 1]);
+		return out_of_words("\"peer\" or \"any\"", argv[*i - 1]);
 	if (!strcmp(argv[*i], "peer")) {
 		if (*i + 1 >= argc)
-			return out_of_words("peer");
+			return out_of_words("a key", "peer");
 		(*i)++;
 	} else if (strcmp(argv[*i], "any")) {
 		return usage_error("\"%s\" should be \"peer\" or \"any\"", argv[*i]);

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Wrong words are refused by name before anything is asked of the kernel, which need not be there. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fzctl.h"
+
+#define KEY "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg="
+#define LONG "toolongdevicenamexxx"
+
+static const struct command commands[] = {
+	{ "show", show_main, "", "", 0 },
+	{ "showconf", showconf_main, "", "", 0 },
+	{ "set", set_main, "", "", 0 },
+	{ "setconf", setconf_main, "", "", 0 },
+	{ "mode", mode_main, "", "", 0 },
+	{ "ask-prefixes", ask_prefixes_main, "", "", 0 },
+	{ "resource", resource_main, "", "", COMMAND_QUEUES },
+	{ "grant", grant_main, "", "", COMMAND_QUEUES },
+	{ "flow", flow_main, "", "", 0 },
+	{ "explain", explain_main, "", "", 0 },
+	{ "stats", stats_main, "", "", 0 },
+	{ "batch", batch_main, "", "", COMMAND_NOT_IN_BATCH },
+};
+
+const struct command *command_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (!strcmp(commands[i].name, name))
+			return &commands[i];
+	}
+	return NULL;
+}
+
+/* The command line, split at spaces, is refused with exactly this sentence. */
+static void refused_with(const char *sentence, const char *line)
+{
+	char copy[512], *words[32], *save = NULL, *said = NULL;
+	FILE *kept = stderr;
+	int n = 0, status;
+	size_t size;
+
+	snprintf(copy, sizeof(copy), "%s", line);
+	for (char *word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save))
+		words[n++] = word;
+	words[n] = NULL;
+	stderr = open_memstream(&said, &size);
+	assert_non_null(stderr);
+	status = command_find(words[0])->run(n, words);
+	fclose(stderr);
+	stderr = kept;
+	said[strcspn(said, "\n")] = 0;
+	if (status != EXIT_USAGE || strncmp(said, "fzctl: ", 7) || strcmp(said + 7, sentence))
+		fail_msg("%s: exit %d: \"%s\"", line, status, said);
+	free(said);
+}
+
+static void test_device_names(void **state)
+{
+	static const char *const lines[] = {
+		"show " LONG, "show " LONG " dump", "showconf " LONG, "set " LONG " listen-port 5",
+		"setconf " LONG " /dev/null", "mode " LONG, "mode " LONG " open", "mode " LONG " peer abc open",
+		"ask-prefixes " LONG, "ask-prefixes " LONG " none", "resource list " LONG, "resource del " LONG " web",
+		"resource add " LONG " web 10.0.0.0/8", "grant list " LONG, "grant list " LONG " peer abc",
+		"grant add " LONG " peer abc resource web", "grant del " LONG " any resource web", "flow list " LONG,
+		"flow flush " LONG " peer abc", "explain " LONG " peer " KEY " in tcp 10.0.0.1 10.0.0.2:80", "stats " LONG,
+	};
+	struct fz_device *dev = fz_device_new(LONG);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		refused_with("\"" LONG "\" is no name of a device (1 to 15 characters)", lines[i]);
+	/* even what does not check can not mean another device */
+	assert_non_null(dev);
+	assert_string_equal(dev->name, "");
+	fz_device_free(dev);
+}
+
+static void test_what_is_missing(void **state)
+{
+	(void)state;
+	refused_with("a device is missing after \"mode\"", "mode");
+	refused_with("a mode is missing after \"in\"", "mode fz0 in");
+	refused_with("what to set is missing after \"fz0\"", "set fz0");
+	refused_with("a file is missing after \"fz0\"", "setconf fz0");
+	refused_with("add, del or list is missing after \"grant\"", "grant");
+	refused_with("\"peer\" or \"any\" is missing after \"fz0\"", "grant add fz0");
+	refused_with("\"resource\" is missing after \"any\"", "grant add fz0 any");
+	refused_with("a time is missing after \"until\"", "grant add fz0 any resource web until");
+	refused_with("a name is missing after \"fz0\"", "resource add fz0");
+	refused_with("a destination is missing after \"10.0.0.1\"", "explain fz0 peer " KEY " in tcp 10.0.0.1");
+	refused_with("\"tcp\" is no direction (in, out)", "explain fz0 peer " KEY " tcp 10.0.0.1 10.0.0.2:80");
+	refused_with("a key is missing after \"peer\"", "explain fz0 peer");
+}
+
+static void test_terms(void **state)
+{
+	(void)state;
+	refused_with("\"ask\" goes with enforce only", "mode fz0 open ask");
+	refused_with("\"reject\" goes with enforce only", "mode fz0 in enforce ask out observe reject");
+	refused_with("\"out\" comes right after the resource, and once", "grant add fz0 any resource web deny out");
+	refused_with("\"out\" comes right after the resource, and once", "grant add fz0 any resource web in out");
+	refused_with("\"367d\" is longer than a year (366 days)", "grant add fz0 any resource web for 367d");
+	refused_with("\"2199-01-01T00:00:00Z\" is longer than a year (366 days)",
+		     "grant add fz0 any resource web until 2199-01-01T00:00:00Z");
+	refused_with("\"peers\" and --json exclude each other", "show fz0 peers --json");
+}
+
+static void test_files(void **state)
+{
+	(void)state;
+	refused_with("cannot read \"/\": Is a directory", "batch /");
+	refused_with("cannot read \"/\": Is a directory", "set fz0 private-key /");
+	refused_with("cannot read \"/\": Is a directory", "setconf fz0 /");
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_device_names),
+		cmocka_unit_test(test_what_is_missing),
+		cmocka_unit_test(test_terms),
+		cmocka_unit_test(test_files),
+	};
+
+	return cmocka_run_group_tests_name("words", tests, NULL, NULL);
+}
