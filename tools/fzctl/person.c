@@ -12,6 +12,7 @@
 
 #include "fz.h"
 #include "fzctl.h"
+#include "invite.h"
 #include "person.h"
 
 #define AGENT_SOCKET "/run/fz/agent.sock"
@@ -19,7 +20,7 @@
 struct person_options {
 	const char *control, *name;
 	bool json;
-	const char *words[2];
+	char *words[2];
 	int n_words;
 };
 
@@ -92,7 +93,8 @@ out:
 	return answer;
 }
 
-static int parse(struct person_options *o, int argc, char **argv, int words_min, int words_max,
+/* @missing: what the first word is, NULL if none is needed */
+static int parse(struct person_options *o, int argc, char **argv, const char *missing, int words_max,
 		 const char *usage)
 {
 	int ret = words_are_text(argc, argv);
@@ -120,8 +122,8 @@ static int parse(struct person_options *o, int argc, char **argv, int words_min,
 			o->words[o->n_words++] = argv[i];
 		}
 	}
-	if (o->n_words < words_min) {
-		fprintf(stderr, "Usage: %s\n", usage);
+	if (missing && !o->n_words) {
+		fprintf(stderr, "fzctl: %s is missing\nUsage: %s\n", missing, usage);
 		return 2;
 	}
 	return 0;
@@ -156,22 +158,30 @@ static char *read_invitation(void)
 	return NULL;
 }
 
-static json_t *join_question(const struct person_options *o)
+/* An invitation serves once: what would be wrong with it or the name is found before it is sent. */
+static int join_question(const struct person_options *o, json_t **question)
 {
-	json_t *question;
-	char *line;
+	char *line = NULL, *text = o->words[0];
+	struct fz_invite invite;
+	struct fz_error err;
+	int ret = o->name ? check_name(o->name) : 0;
 
-	if (strcmp(o->words[0], "-"))
-		return json_pack("{s:s, s:s}", "op", "join", "invitation", o->words[0]);
-	line = read_invitation();
-	if (!line)
-		return NULL;
-	question = json_pack("{s:s, s:s}", "op", "join", "invitation", line);
-	sodium_memzero(line, strlen(line));
+	if (ret)
+		return ret;
+	if (!strcmp(text, "-")) {
+		text = line = read_invitation();
+		if (!line)
+			return EXIT_REFUSED;
+	}
+	if (fz_invite_parse(&invite, text, &err))
+		ret = bad_word(&err);
+	else
+		*question = json_pack("{s:s, s:s, s:s*}", "op", "join", "invitation", text, "name", o->name);
+	fz_invite_wipe(&invite);
+	if (line)
+		sodium_memzero(line, strlen(line));
 	free(line);
-	if (!question)
-		fputs("fzctl: the invitation is not UTF-8 text\n", stderr);
-	return question;
+	return ret;
 }
 
 /**
@@ -184,16 +194,14 @@ static json_t *join_question(const struct person_options *o)
 int join_main(int argc, char **argv)
 {
 	struct person_options o;
-	json_t *question, *answer;
-	int ret = parse(&o, argc, argv, 1, 1, JOIN_USAGE);
+	json_t *question = NULL, *answer;
+	int ret = parse(&o, argc, argv, "an invitation", 1, JOIN_USAGE);
 
 	if (ret)
 		return ret < 0 ? 0 : ret;
-	question = join_question(&o);
-	if (!question)
-		return 1;
-	if (o.name)
-		json_object_set_new(question, "name", json_string(o.name));
+	ret = join_question(&o, &question);
+	if (ret)
+		return ret;
 	answer = ask_agent(o.control, question);
 	if (!answer)
 		return 1;
@@ -266,7 +274,7 @@ int status_main(int argc, char **argv)
 {
 	struct person_options o;
 	json_t *answer;
-	int ret = parse(&o, argc, argv, 0, 0, STATUS_USAGE);
+	int ret = parse(&o, argc, argv, NULL, 0, STATUS_USAGE);
 
 	if (ret)
 		return ret < 0 ? 0 : ret;
@@ -281,6 +289,16 @@ int status_main(int argc, char **argv)
 	return 0;
 }
 
+static int check_why(const struct person_options *o)
+{
+	const char *protocol = o->n_words == 2 ? o->words[1] : "tcp";
+	uint8_t number;
+
+	if (fz_parse_protocol(protocol, &number, NULL) || strchr(protocol, '/') || !strcmp(protocol, "icmpv6"))
+		return usage_error("\"%s\" is no protocol (tcp, udp, sctp, icmp)", protocol);
+	return check_target(o->words[0], number);
+}
+
 /**
  * why_main() - fzctl why: may this device reach that, and which policy says so
  * @argc: words, with the subcommand's name
@@ -292,9 +310,11 @@ int why_main(int argc, char **argv)
 {
 	struct person_options o;
 	json_t *question, *answer;
-	int ret = parse(&o, argc, argv, 1, 2, WHY_USAGE);
+	int ret = parse(&o, argc, argv, "an address or a resource", 2, WHY_USAGE);
 	bool allowed;
 
+	if (!ret)
+		ret = check_why(&o);
 	if (ret)
 		return ret < 0 ? 0 : ret;
 	question = json_pack("{s:s, s:s}", "op", "why", "target", o.words[0]);

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "fzctl.h"
+#include "invite.h"
 #include "person.h"
 
 static char dir[] = "/tmp/fz-person-test-XXXXXX";
@@ -72,7 +73,7 @@ static int run(int (*fn)(int argc, char **argv), const char *words, const char *
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
 	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), pipes[2], status, argc = 0;
-	char copy[256], *argv[16], *save = NULL;
+	char copy[FZ_INVITE_TEXT_MAX + 64], *argv[16], *save = NULL;
 	pid_t child;
 	ssize_t len;
 
@@ -147,20 +148,64 @@ static void test_words_are_text(void **state)
 static void test_invitation_on_standard_input(void **state)
 {
 	const char *joined = "{\"ok\":true,\"broker\":\"h\",\"role\":\"client\",\"name\":\"n\"}\n";
+	const struct fz_invite invite = { .role = FZ_INVITE_CLIENT, .port = 7700, .host = "h" };
+	char text[FZ_INVITE_TEXT_MAX], line[FZ_INVITE_TEXT_MAX + 64];
 
 	(void)state;
-	assert_int_equal(run(join_main, "join - --name n", "fz1-secret \r\n", joined), 0);
-	assert_string_equal(question, "{\"op\":\"join\",\"invitation\":\"fz1-secret\",\"name\":\"n\"}\n");
+	assert_int_equal(fz_invite_format(&invite, text, sizeof(text), NULL), 0);
+	snprintf(line, sizeof(line), "%s \r\n", text);
+	assert_int_equal(run(join_main, "join - --name n", line, joined), 0);
+	snprintf(line, sizeof(line), "{\"op\":\"join\",\"invitation\":\"%s\",\"name\":\"n\"}\n", text);
+	assert_string_equal(question, line);
 	assert_string_equal(output, "joined h as client n\n");
-	assert_int_equal(run(join_main, "join fz1-other", "", joined), 0);
-	assert_string_equal(question, "{\"op\":\"join\",\"invitation\":\"fz1-other\"}\n");
+	snprintf(line, sizeof(line), "join %s", text);
+	assert_int_equal(run(join_main, line, "", joined), 0);
+	snprintf(line, sizeof(line), "{\"op\":\"join\",\"invitation\":\"%s\"}\n", text);
+	assert_string_equal(question, line);
+
+	/* A wrong word is not sent: the invitation is still good. */
+	snprintf(line, sizeof(line), "join %s --name a/b", text);
+	assert_int_equal(run(join_main, line, "", joined), 2);
+	assert_string_equal(output, "fzctl: \"a/b\" is no name: letters, digits and . _ - @ after the first\n");
+	assert_string_equal(question, "");
+	assert_int_equal(run(join_main, "join bogus", "", joined), 2);
+	assert_string_equal(output, "fzctl: this is not an invitation: those begin with fz1-\n");
+	assert_string_equal(question, "");
+	assert_int_equal(run(join_main, "join", "", joined), 2);
+	assert_string_equal(output, "fzctl: an invitation is missing\nUsage: " JOIN_USAGE "\n");
 
 	assert_int_equal(run(join_main, "join -", "\n", joined), 1);
 	assert_string_equal(output, "fzctl: there is no invitation on standard input\n");
 	assert_string_equal(question, "");
-	assert_int_equal(run(join_main, "join -", "\xff\n", joined), 1);
-	assert_string_equal(output, "fzctl: the invitation is not UTF-8 text\n");
+	assert_int_equal(run(join_main, "join -", "fz1-\xff\n", joined), 2);
+	assert_string_equal(output, "fzctl: the invitation has a character that none can have (code 255)\n");
 	assert_int_equal(run(join_main, "join -x", "", joined), 2);
+}
+
+static void test_why_words(void **state)
+{
+	static const struct {
+		const char *line, *sentence;
+	} cases[] = {
+		{ "why 10.1.0.10:99999", "fzctl: \"99999\" is no port (1 to 65535)\n" },
+		{ "why 10.1.0.10:80 bogus", "fzctl: \"bogus\" is no protocol (tcp, udp, sctp, icmp)\n" },
+		{ "why 10.1.0.10:80/udp", "fzctl: \"80/udp\" is no port (1 to 65535)\n" },
+		{ "why localhost:80", "fzctl: \"localhost:80\" is no ADDRESS:PORT, like 10.1.0.10:80 or [fd00::1]:80\n" },
+		{ "why 10.1.0.10 udp", "fzctl: \"10.1.0.10\" needs a port after the address\n" },
+		{ "why", "fzctl: an address or a resource is missing\nUsage: " WHY_USAGE "\n" },
+	};
+	static const char *const good[] = { "why web", "why 10.1.0.10 icmp", "why fd00::1 icmp", "why [fd00::1]:80 sctp" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(run(why_main, cases[i].line, "", ""), 2);
+		assert_string_equal(output, cases[i].sentence);
+		assert_string_equal(question, "");
+	}
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		assert_int_equal(run(why_main, good[i], "", "{\"ok\":true,\"allowed\":true,\"sentence\":\"s\"}\n"), 0);
+		assert_string_equal(output, "yes: s\n");
+	}
 }
 
 int main(void)
@@ -169,6 +214,7 @@ int main(void)
 		cmocka_unit_test(test_words_of_others_are_plain),
 		cmocka_unit_test(test_words_are_text),
 		cmocka_unit_test(test_invitation_on_standard_input),
+		cmocka_unit_test(test_why_words),
 	};
 
 	return cmocka_run_group_tests_name("person", tests, setup, teardown);
