@@ -196,6 +196,16 @@ static int verb_find(const struct admin *admin, const struct verb **found)
 			   admin->words[0]);
 }
 
+/* What the next word would be, after @n. */
+static const char *word_missing(const struct verb *verb, int n)
+{
+	if (!verb->verb)
+		return n ? "a resource or an ADDRESS:PORT" : "a device or a user";
+	if (n)
+		return "a prefix";
+	return strcmp(verb->noun, "invite") ? "a name" : !strcmp(verb->verb, "del") ? "an id" : "the name of a user";
+}
+
 static int verb_run(struct admin *admin)
 {
 	const struct verb *verb = NULL;
@@ -214,8 +224,7 @@ static int verb_run(struct admin *admin)
 					   verb->verb ? " " : "", verb->verb ? verb->verb : "");
 	if (admin->n_words < verb->words)
 		return usage_error("\"admin %s%s%s\" needs %s", verb->noun, verb->verb ? " " : "",
-				   verb->verb ? verb->verb : "",
-				   verb->words == 1 ? "one word more" : admin->n_words ? "one word more" : "more words");
+				   verb->verb ? verb->verb : "", word_missing(verb, admin->n_words));
 	if (verb->most >= 0 && admin->n_words > verb->most)
 		return too_many_words(admin->words[verb->most]);
 	admin->json = admin_flag(admin, "--json");

@@ -2,6 +2,7 @@
 /* admin log, explain and status */
 #include "admin.h"
 
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -156,6 +157,28 @@ static int is_device(const struct admin *admin, const char *name, bool *device)
 	return status;
 }
 
+/* What can be wrong without a broker: a RESOURCE or ADDRESS:PORT[/PROTOCOL], and a time. */
+static int explain_check(const char *what, const char *at)
+{
+	const char *slash = strrchr(what, '/');
+	uint8_t protocol = IPPROTO_TCP;
+	struct fz_error err;
+	int64_t seconds;
+	char *target;
+	int status;
+
+	if (at && fz_parse_time(at, &seconds, &err))
+		return bad_word(&err);
+	if (slash && fz_parse_protocol(slash + 1, &protocol, &err))
+		return bad_word(&err);
+	target = strndup(what, slash ? (size_t)(slash - what) : strlen(what));
+	if (!target)
+		return usage_error("out of memory");
+	status = check_target(target, protocol);
+	free(target);
+	return status;
+}
+
 /* Its exit status is that of fzctl why: refused when the answer is no. */
 int admin_explain(const struct admin *admin)
 {
@@ -166,8 +189,10 @@ int admin_explain(const struct admin *admin)
 	json_t *answer;
 	bool reachable;
 	char *path;
-	int status = is_device(admin, admin->words[0], &device);
+	int status = explain_check(what, admin_option(admin, "--at"));
 
+	if (!status)
+		status = is_device(admin, admin->words[0], &device);
 	if (status)
 		return status;
 	pairs[0] = device ? "device" : "user";

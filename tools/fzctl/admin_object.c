@@ -317,9 +317,18 @@ static int prefixes_check(const struct admin *admin)
 static int body_fill(const struct admin *admin, json_t *body)
 {
 	const char *site = admin_option(admin, "--site"), *name = admin_option(admin, "--name");
+	bool add = !strcmp(admin->verb, "add");
+	int status;
 
-	if (!strcmp(admin->verb, "add"))
+	if (add)
 		name = admin->words[0];
+	status = name ? check_name(name) : EXIT_DONE;
+	if (status)
+		return status;
+	if (add && !strcmp(admin->noun, "resource") && !site)
+		return usage_error("\"admin resource add\" needs --site");
+	if (add && !strcmp(admin->noun, "site") && !admin_option(admin, "--prefix"))
+		return usage_error("\"admin site add\" needs --prefix");
 	if (name)
 		json_object_set_new(body, "name", json_string(name));
 	if (site)

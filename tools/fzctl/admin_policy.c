@@ -154,6 +154,8 @@ static int policy_fill(const struct admin *admin, json_t *body)
 		json_object_set_new(body, "groups", groups);
 	if (resources)
 		json_object_set_new(body, "resources", resources);
+	if (name && check_name(name))
+		return EXIT_USAGE;
 	if (name)
 		json_object_set_new(body, "name", json_string(name));
 	if (!strcmp(admin->verb, "add") && (!groups || !resources))
