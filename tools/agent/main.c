@@ -50,6 +50,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		o->control = arg;
 		break;
 	case 'd':
+		if (fz_nl_check_name(arg, &err))
+			argp_error(state, "%s", err.text);
 		o->dev = arg;
 		break;
 	case 'p':
