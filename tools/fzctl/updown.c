@@ -142,7 +142,10 @@ static int find_file(const char *word, char path[PATH_MAX], char name[IFNAMSIZ])
 	}
 	if (found)
 		return 0;
-	return usage_error("\"%s\" does not exist", is_file ? word : text);
+	if (is_file)
+		return usage_error("\"%s\" does not exist", word);
+	return usage_error("\"%s\": there is neither %s/%s.conf nor %s/%s.conf", word, directories[0], name,
+			   directories[1], name);
 }
 
 /* The words of Mode, and of each section, are those of the commands that do the same. */
