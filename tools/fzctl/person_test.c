@@ -73,7 +73,7 @@ static int run(int (*fn)(int argc, char **argv), const char *words, const char *
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
 	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), pipes[2], status, argc = 0;
-	char copy[FZ_INVITE_TEXT_MAX + 64], *argv[16], *save = NULL;
+	char copy[FZ_INVITE_TEXT_MAX + 128], *argv[16], *save = NULL;
 	pid_t child;
 	ssize_t len;
 
@@ -149,7 +149,7 @@ static void test_invitation_on_standard_input(void **state)
 {
 	const char *joined = "{\"ok\":true,\"broker\":\"h\",\"role\":\"client\",\"name\":\"n\"}\n";
 	const struct fz_invite invite = { .role = FZ_INVITE_CLIENT, .port = 7700, .host = "h" };
-	char text[FZ_INVITE_TEXT_MAX], line[FZ_INVITE_TEXT_MAX + 64];
+	char text[FZ_INVITE_TEXT_MAX], line[FZ_INVITE_TEXT_MAX + 128];
 
 	(void)state;
 	assert_int_equal(fz_invite_format(&invite, text, sizeof(text), NULL), 0);
@@ -167,6 +167,10 @@ static void test_invitation_on_standard_input(void **state)
 	snprintf(line, sizeof(line), "join %s --name a/b", text);
 	assert_int_equal(run(join_main, line, "", joined), 2);
 	assert_string_equal(output, "fzctl: \"a/b\" is no name: letters, digits and . _ - @ after the first\n");
+	assert_string_equal(question, "");
+	snprintf(line, sizeof(line), "join %s --name %064d", text, 0);
+	assert_int_equal(run(join_main, line, "", joined), 2);
+	assert_non_null(strstr(output, "0\" is no name (1 to 63 characters)\n"));
 	assert_string_equal(question, "");
 	assert_int_equal(run(join_main, "join bogus", "", joined), 2);
 	assert_string_equal(output, "fzctl: this is not an invitation: those begin with fz1-\n");

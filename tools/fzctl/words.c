@@ -56,10 +56,8 @@ int check_device(const char *dev)
  */
 int check_name(const char *name)
 {
-	if (!*name)
-		return usage_error("a name must not be empty");
-	if (strlen(name) > FZ_NAME_MAX)
-		return usage_error("\"%s\" is longer than %u bytes", name, FZ_NAME_MAX);
+	if (!*name || strlen(name) > FZ_NAME_MAX)
+		return usage_error("\"%s\" is no name (1 to %u characters)", name, FZ_NAME_MAX);
 	for (size_t i = 0; name[i]; i++) {
 		unsigned char c = (unsigned char)name[i];
 
