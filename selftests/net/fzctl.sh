@@ -104,7 +104,11 @@ wg_verbs()
 	same_state
 	same set DEV fwmark off
 	same_state
-	same set DEV private-key /dev/null peer "$PEER" remove
+	same set DEV peer "$OTHER" endpoint 192.0.2.1:0 allowed-ips '10.0.0.0 /24, 10.0.0.7'
+	same_state
+	same set DEV peer "$OTHER" allowed-ips ' '
+	same_state
+	same set DEV private-key /dev/null peer "$PEER" remove peer "$OTHER" remove
 	same_state
 	# more than a message holds, in both ways
 	{
@@ -236,8 +240,36 @@ usage_errors()
 	refused 2 'families' explain fz0 peer "$PEER" in tcp 10.0.0.1 '[fd00::1]:80'
 	refused 2 '"everything"' monitor everything
 	refused 2 '"fz1"' stats fz0 fz1
+	refused 2 'comes after the command' --json stats fz0
+	refused 2 /etc/fz/nosuch.conf up nosuch
+	refused 2 /etc/wireguard/nosuch.conf up nosuch
 	# nothing of that was applied
 	equal "$(fz resource list fz0)$(fz grant list fz0)$(fz ask-prefixes fz0)" "" "what is left of it"
+}
+
+# A name that is cut is another device's.
+too_long_names()
+{
+	local long=a-name-of-16-chr verb said
+
+	cmd_ok ip link add "${long:0:15}" type fz
+	fz mode "${long:0:15}" >"$WORK/before"
+	fz showconf "${long:0:15}" >>"$WORK/before"
+	for verb in "mode $long open" "ask-prefixes $long 10.0.0.0/8" "set $long listen-port 5" \
+			"resource add $long web 10.0.0.0/8" "grant add $long any resource web" "flow flush $long" \
+			"setconf $long /dev/null" "show $long" "stats $long" "resource list $long" "grant list $long"; do
+		# shellcheck disable=SC2086
+		refused 2 "\"$long\" is no name of a device" $verb
+	done
+	fz mode "${long:0:15}" >"$WORK/after"
+	fz showconf "${long:0:15}" >>"$WORK/after"
+	cmd_ok cmp "$WORK/before" "$WORK/after"
+	equal "$(fz ask-prefixes "${long:0:15}")$(fz resource list "${long:0:15}")" "" "what was added to it"
+	ip link del "${long:0:15}"
+	command -v fzagent >/dev/null || return 0
+	said=$(fzagent --dev "$long" 2>&1)
+	equal $? 2 "the exit status of fzagent"
+	[[ $said == *"\"$long\" is no name of a device"* ]] || fail "\"$said\" does not name it"
 }
 
 wrong_devices()
@@ -279,11 +311,13 @@ no_permission()
 	said=$(setpriv --reuid=65534 --clear-groups --inh-caps=-all "$WORK/fzctl" mode fz0 2>&1)
 	equal $? 1 "the exit status"
 	[[ $said == *permission*CAP_NET_ADMIN* ]] || fail "\"$said\" does not say what is needed"
+	said=$(setpriv --reuid=65534 --clear-groups --inh-caps=-all "$WORK/fzctl" show fz9 2>&1)
+	equal "$said" 'fzctl: there is no device "fz9"' "what it says of no device"
 }
 
 not_loaded()
 {
-	local said status helper
+	local said status helper listed listed_is
 
 	ip link del fz0 2>/dev/null
 	helper=$(cat /proc/sys/kernel/modprobe)
@@ -291,10 +325,14 @@ not_loaded()
 	echo /bin/false >/proc/sys/kernel/modprobe
 	said=$(fzctl mode fz0 2>&1)
 	status=$?
+	listed=$(fzctl 2>&1)
+	listed_is=$?
 	echo "$helper" >/proc/sys/kernel/modprobe
 	modprobe fz
 	equal $status 1 "the exit status"
 	[[ $said == *"modprobe fz"* ]] || fail "\"$said\" does not say what to do"
+	equal "$listed_is" 0 "the exit status of a list of nothing"
+	equal "$listed" "$said" "what is said instead of a list"
 }
 
 modes()
@@ -374,6 +412,27 @@ resources_and_grants()
 	cmd_ok fz grant del fz0 peer "${PEER:0:10}..." resource web
 	equal "$(fz stats fz0 --json | jq -c '[.resources, .grants, .peers]')" '[1,0,2]' counters
 	cmd_ok fz stats fz0
+}
+
+expired() { fz grant list fz0 | grep -q " lab .* expired "; }
+
+limits()
+{
+	local i prefixes=()
+
+	new_device
+	for ((i = 0; i < 4000; i++)); do
+		prefixes+=("10.$((i / 250)).$((i % 250)).0/24")
+	done
+	refused 1 '"many" is too large for a message (some 3072 IPv4' resource add fz0 many "${prefixes[@]}"
+	cmd_ok fz resource add fz0 many "${prefixes[@]:0:3000}"
+	cmd_ok fz resource add fz0 lab 10.2.0.0/16
+	refused 2 '"367d" is longer than a year' grant add fz0 peer "$PEER" resource many for 367d
+	cmd_ok fz grant add fz0 peer "$PEER" resource many for 366d
+	cmd_ok fz grant add fz0 peer "$PEER" resource lab for 1s
+	wait_for 30 expired
+	fz explain fz0 peer "$PEER" in tcp 10.9.0.2 10.2.0.1:80 >"$WORK/why"
+	cmd_ok grep -q '^grant: .*, expired$' "$WORK/why"
 }
 
 batches()
@@ -547,9 +606,11 @@ fi
 check "keys" keys
 check "a wrong word is named, and nothing applied" usage_errors
 check "a wrong device is named" wrong_devices
+check "a name that is too long means no other device" too_long_names
 check "without permission" no_permission
 check "modes and prefixes for asking" modes
 check "resources, grants and explanations" resources_and_grants
+check "limits" limits
 check "batches" batches
 check "flows and events" events_and_flows
 check "up and down" up_and_down
