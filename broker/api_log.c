@@ -49,6 +49,7 @@ static json_t *row_json(const struct log_row *row)
 	set_text(json, "resource", row->resource);
 	set_text(json, "policy", row->policy);
 	set_text(json, "reporter", row->reporter);
+	set_text(json, "peer", row->peer);
 	set_text(json, "reason", row->reason);
 	set_text(json, "text", row->text);
 	if (row->has_tag)

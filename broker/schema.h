@@ -2,7 +2,7 @@
 #ifndef BROKER_SCHEMA_H
 #define BROKER_SCHEMA_H
 
-#define SCHEMA_SQLITE_VERSION	2
+#define SCHEMA_SQLITE_VERSION	3
 
 /* Statements that lead from version i to i + 1. Never edited once released: add another. */
 extern const char *const schema_sqlite[SCHEMA_SQLITE_VERSION];

@@ -218,4 +218,12 @@ static const char version_2[] =
 	"	WHEN old.id > coalesce((SELECT number FROM meta WHERE key = 'audit_trimmed'), 0)"
 	"	BEGIN SELECT raise(ABORT, 'the audit log is append-only'); END;";
 
-const char *const schema_sqlite[SCHEMA_SQLITE_VERSION] = { version_1, version_2 };
+/* Whose flow it was, whichever end reported it, and what the broker knew of it. Of older lines that is the peer. */
+static const char version_3[] =
+	"ALTER TABLE denials ADD COLUMN device TEXT;"
+	"ALTER TABLE denials ADD COLUMN text TEXT;"
+	"ALTER TABLE flows ADD COLUMN device TEXT;"
+	"UPDATE denials SET device = peer;"
+	"UPDATE flows SET device = peer;";
+
+const char *const schema_sqlite[SCHEMA_SQLITE_VERSION] = { version_1, version_2, version_3 };

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "decision.h"
 #include "log.h"
 #include "signal_internal.h"
 
@@ -71,6 +72,28 @@ static int64_t ago(int64_t now, uint64_t age_ms)
 	return age_ms > (uint64_t)now ? 0 : now - (int64_t)age_ms;
 }
 
+/*
+ * The kernel knows that the broker refused, the broker why, if policy has not changed since. @decision: kept by the
+ * caller for @out
+ */
+static void denial_explain(const struct directory *dir, struct denial_entry *out, struct decision *decision)
+{
+	const struct device *reporter = directory_device(dir, out->reporter_id);
+	struct decision_request question = { .now_ms = out->at_ms, .tuple = out->tuple };
+
+	if (strcmp(out->reason, "refused") || !reporter)
+		return;
+	question.device_id = reporter->role == DEVICE_CLIENT ? reporter->id : out->peer_id;
+	decision_make(dir, &question, decision);
+	if (decision->allow)
+		return;
+	out->text = decision->text;
+	if (decision->policy)
+		out->policy_tag = decision->policy->tag;
+	if (decision->resource)
+		out->resource = decision->resource->name;
+}
+
 static void denial_entry(const struct directory *dir, const struct report *report, size_t i, struct denial_entry *out)
 {
 	const fz_Denial *in = &report->body.denials.denial[i];
@@ -115,9 +138,12 @@ static int store_denials(struct signal *sig, struct report *report, struct fault
 {
 	const fz_DenialReport *in = &report->body.denials;
 	struct denial_entry entries[LINES_MAX] = { 0 };
+	struct decision decisions[LINES_MAX];
 
-	for (size_t i = 0; i < in->denial_count; i++)
+	for (size_t i = 0; i < in->denial_count; i++) {
 		denial_entry(signal_directory(sig), report, i, &entries[i]);
+		denial_explain(signal_directory(sig), &entries[i], &decisions[i]);
+	}
 	return store_report_add(sig->store, report->reporter_id, in->epoch, entries, in->denial_count, NULL, 0,
 				&report->stored, fault);
 }

@@ -1980,6 +1980,7 @@ static void questions(void **state)
 
 static void report_denials_of(struct fake *fake, uint64_t epoch, uint64_t from, pb_size_t n)
 {
+	static const char *const reasons[] = { "<script>", "no-grant", "refused" };
 	fz_DenialReport *report = &w.msg.body.denial_report;
 
 	report->epoch = epoch;
@@ -1995,7 +1996,7 @@ static void report_denials_of(struct fake *fake, uint64_t epoch, uint64_t from, 
 		fz_bytes_set(denial->tuple.src, "\x64\x40\x00\x01", 4);
 		fz_bytes_set(denial->tuple.dst, "\x0a\x01\x00\x14", 4);
 		denial->tuple.dport = 22;
-		strcpy(denial->reason, i ? "no-grant" : "<script>");
+		strcpy(denial->reason, reasons[i % 3]);
 		denial->verdict = fz_VERDICT_REFUSE;
 	}
 	say(fake, fz_Message_denial_report_tag);
@@ -2024,7 +2025,10 @@ static void reports(void **state)
 	assert_true(ack->epoch == 5 && ack->denial_seq == 3);
 	assert_int_equal(logged(LOG_DENIALS, NULL, NULL), 3);
 	/* what is no word of the kernel's is not repeated */
-	assert_int_equal(logged(LOG_DENIALS, NULL, "no-grant"), 2);
+	assert_int_equal(logged(LOG_DENIALS, NULL, "no-grant"), 1);
+	/* where the kernel knows no more than that the broker refused, the broker says why */
+	assert_int_equal(logged(LOG_DENIALS, "refused", "no resource"), 1);
+	assert_int_equal(logged(LOG_DENIALS, NULL, "no resource"), 1);
 	assert_int_equal(logged(LOG_DENIALS, NULL, "unknown"), 1);
 	/* repeated after a reconnection, and more */
 	report_denials(5, 2, 4);

@@ -147,6 +147,7 @@ int store_audit_add(struct store *store, const struct audit_entry *entry, struct
  * @reason: the kernel's word: "no-grant", "denied", "expired" ...
  * @resource: name, NULL when none
  * @policy_tag: NULL when no grant decided
+ * @text: what the broker knows of the reason, in words; NULL allowed
  * @count: how many alike this line stands for, at least 1
  * @dropped: its sequence counts as stored, but it is not kept
  */
@@ -160,6 +161,7 @@ struct denial_entry {
 	const char *reason;
 	const char *resource;
 	const uint8_t *policy_tag;
+	const char *text;
 	struct tuple tuple;
 	uint64_t count;
 	bool dropped;
@@ -277,7 +279,7 @@ struct log_row {
 	int64_t at_ms, end_ms;
 	const char *actor, *action, *object;	/* audit */
 	const char *user, *device, *resource, *policy, *text;
-	const char *reporter, *reason;		/* denials, flows */
+	const char *reporter, *peer, *reason;	/* denials, flows; @device is whichever end is a user's */
 	bool outbound, observed;
 	bool has_tag, has_tuple;
 	uint8_t tag[MODEL_TAG_LEN];

@@ -39,6 +39,8 @@ int store_audit_add(struct store *store, const struct audit_entry *entry, struct
 
 /* Names are looked up as they are now; a device that is gone leaves its number. */
 #define DEVICE_NAME(n) "coalesce((SELECT name FROM devices WHERE id = " n "), 'device ' || " n ")"
+/* Of two ends of a tunnel, the one that belongs to a user. */
+#define CLIENT_NAME(a, b) "(SELECT name FROM devices WHERE id IN (" a ", " b ") AND user_id IS NOT NULL LIMIT 1)"
 
 static int denial_write(struct store *store, int64_t reporter_id, const struct denial_entry *entry,
 			struct fault *fault)
@@ -47,16 +49,16 @@ static int denial_write(struct store *store, int64_t reporter_id, const struct d
 
 	return db_run(store->db, fault, NULL,
 		      "INSERT INTO denials (at_ms, reporter, peer, user_name, outbound, observed, reason, resource, "
-		      "policy_tag, policy, proto, src, sport, dst, dport, count) "
+		      "policy_tag, policy, proto, src, sport, dst, dport, count, text, device) "
 		      "VALUES ($1, " DEVICE_NAME("$2") ", (SELECT name FROM devices WHERE id = $3), "
 		      "(SELECT users.name FROM users JOIN devices ON user_id = users.id "
 		      " WHERE devices.id IN ($2, $3) LIMIT 1), $4, $5, $6, $7, $8, "
-		      "(SELECT name FROM policies WHERE tag = $8), $9, $10, $11, $12, $13, $14)",
+		      "(SELECT name FROM policies WHERE tag = $8), $9, $10, $11, $12, $13, $14, $15, " CLIENT_NAME("$2", "$3") ")",
 		      DB_VALUES(db_int(entry->at_ms), db_int(reporter_id), db_ref(entry->peer_id),
 				db_int(entry->outbound), db_int(entry->observed), db_text(entry->reason),
 				db_text(entry->resource), tag_value(entry->policy_tag), db_int(tuple->proto),
 				addr_value(tuple, tuple->src), db_int(tuple->sport), addr_value(tuple, tuple->dst),
-				db_int(tuple->dport), db_int((int64_t)entry->count)));
+				db_int(tuple->dport), db_int((int64_t)entry->count), db_text(entry->text)));
 }
 
 static int flow_write(struct store *store, int64_t reporter_id, const struct flow_entry *entry, struct fault *fault)
@@ -65,11 +67,12 @@ static int flow_write(struct store *store, int64_t reporter_id, const struct flo
 
 	return db_run(store->db, fault, NULL,
 		      "INSERT INTO flows (start_ms, end_ms, reporter, peer, user_name, end_reason, resource, policy_tag, "
-		      "policy, proto, src, sport, dst, dport, packets_in, packets_out, bytes_in, bytes_out) "
+		      "policy, proto, src, sport, dst, dport, packets_in, packets_out, bytes_in, bytes_out, device) "
 		      "VALUES ($1, $2, " DEVICE_NAME("$3") ", (SELECT name FROM devices WHERE id = $4), "
 		      "(SELECT users.name FROM users JOIN devices ON user_id = users.id "
 		      " WHERE devices.id IN ($3, $4) LIMIT 1), $5, $6, $7, "
-		      "(SELECT name FROM policies WHERE tag = $7), $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+		      "(SELECT name FROM policies WHERE tag = $7), $8, $9, $10, $11, $12, $13, $14, $15, $16, "
+		      CLIENT_NAME("$3", "$4") ")",
 		      DB_VALUES(db_int(entry->start_ms), db_ref(entry->end_ms), db_int(reporter_id),
 				db_ref(entry->peer_id), db_text(entry->end), db_text(entry->resource),
 				tag_value(entry->policy_tag), db_int(tuple->proto), addr_value(tuple, tuple->src),

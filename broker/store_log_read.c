@@ -12,7 +12,8 @@
  */
 #define COLUMNS \
 	"id, at_ms, end_ms, actor, action, object, user_name, device, resource, policy, text, reporter, reason, " \
-	"outbound, observed, policy_tag, proto, src, sport, dst, dport, count, packets_in, packets_out, bytes_in, bytes_out"
+	"outbound, observed, policy_tag, proto, src, sport, dst, dport, count, packets_in, packets_out, bytes_in, bytes_out, " \
+	"peer"
 
 #define FILTER(device) \
 	" WHERE id > $1 AND ($2 IS NULL OR user_name = $2) AND ($3 IS NULL OR " device ")" \
@@ -25,20 +26,20 @@
 
 #define AUDIT \
 	"SELECT " COLUMNS " FROM (SELECT id, at_ms, 0 AS end_ms, actor, action, object, user_name, device, resource, " \
-	"policy, text, NULL AS reporter, NULL AS reason, 0 AS outbound, 0 AS observed, policy_tag, proto, src, sport, " \
+	"policy, text, NULL AS reporter, NULL AS peer, NULL AS reason, 0 AS outbound, 0 AS observed, policy_tag, proto, src, sport, " \
 	"dst, dport, " NO_TRAFFIC " FROM audit" FILTER("device = $3") " AND ($6 IS NULL OR action = $6)"
 
 #define DENIALS \
 	"SELECT " COLUMNS " FROM (SELECT id, at_ms, 0 AS end_ms, NULL AS actor, NULL AS action, NULL AS object, " \
-	"user_name, peer AS device, resource, policy, NULL AS text, reporter, reason, outbound, observed, policy_tag, " \
+	"user_name, device, resource, policy, text, reporter, peer, reason, outbound, observed, policy_tag, " \
 	"proto, src, sport, dst, dport, count, 0 AS packets_in, 0 AS packets_out, 0 AS bytes_in, 0 AS bytes_out " \
-	"FROM denials" FILTER("peer = $3 OR reporter = $3") " AND ($6 IS NULL OR reason = $6)"
+	"FROM denials" FILTER("$3 IN (device, peer, reporter)") " AND ($6 IS NULL OR reason = $6)"
 
 #define FLOWS \
 	"SELECT " COLUMNS " FROM (SELECT id, start_ms AS at_ms, end_ms, NULL AS actor, NULL AS action, NULL AS object, " \
-	"user_name, peer AS device, resource, policy, NULL AS text, reporter, end_reason AS reason, 0 AS outbound, " \
+	"user_name, device, resource, policy, NULL AS text, reporter, peer, end_reason AS reason, 0 AS outbound, " \
 	"0 AS observed, policy_tag, proto, src, sport, dst, dport, 0 AS count, packets_in, packets_out, bytes_in, " \
-	"bytes_out FROM flows" FILTER("peer = $3 OR reporter = $3") " AND ($6 IS NULL OR end_reason = $6)"
+	"bytes_out FROM flows" FILTER("$3 IN (device, peer, reporter)") " AND ($6 IS NULL OR end_reason = $6)"
 
 static const char *sql_of(enum log_kind kind, bool last)
 {
@@ -93,6 +94,7 @@ static void row_read(struct db_rows *rows, struct log_row *row)
 	row->packets_out = (uint64_t)db_column_int(rows, 23);
 	row->bytes_in = (uint64_t)db_column_int(rows, 24);
 	row->bytes_out = (uint64_t)db_column_int(rows, 25);
+	row->peer = db_column_text(rows, 26);
 }
 
 int store_log_each(struct store *store, const struct log_filter *filter,

@@ -651,6 +651,18 @@ static int count_rows(void *context, const struct log_row *row)
 	return 0;
 }
 
+/* Whoever reported it, it was the laptop's. */
+static int check_owner(void *context, const struct log_row *row)
+{
+	bool by_client = !strcmp(row->reporter, "laptop");
+
+	assert_string_equal(row->user, "alice");
+	assert_string_equal(row->device, "laptop");
+	assert_string_equal(row->peer, by_client ? "gw" : "laptop");
+	assert_true(by_client == (row->text != NULL));
+	return count_rows(context, row);
+}
+
 static void test_reports_once(void **state)
 {
 	struct store *store = opened();
@@ -695,12 +707,19 @@ static void test_reports_once(void **state)
 	row.id = 0;
 	assert_ok(store_log_each(store, &filter, count_rows, &row, &fault));
 	assert_int_equal(row.id, 4);
+	/* What the client reports of the same flow is its own, too. */
+	denials[0].peer_id = gateway.id;
+	denials[0].text = "no policy grants it";
+	assert_ok(store_report_add(store, client.id, 5, denials, 1, &flow, 1, &reports, &fault));
+	row.id = 0;
+	assert_ok(store_log_each(store, &filter, check_owner, &row, &fault));
+	assert_int_equal(row.id, 5);
 	filter.user = "bob";
 	row.id = 0;
 	assert_ok(store_log_each(store, &filter, count_rows, &row, &fault));
 	assert_int_equal(row.id, 0);
 	assert_ok(store_log_trim(store, 101, 1000, &trimmed, &fault));
-	assert_int_equal(trimmed, 3);
+	assert_int_equal(trimmed, 5);
 	filter = (struct log_filter){ .kind = LOG_FLOWS };
 	row.id = 0;
 	assert_ok(store_log_each(store, &filter, count_rows, &row, &fault));
