@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <ftw.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -446,6 +447,49 @@ static void test_log_and_status(void **state)
 	assert_int_equal(strlen(text_of("key")), 44);
 }
 
+/* Devices are made by enrolment alone; here by hand. The next change makes the broker see it. */
+static void device_make(const char *name, const char *user)
+{
+	char file[160], sql[512];
+	sqlite3 *db;
+
+	snprintf(file, sizeof(file), "%s/broker.db", state_path);
+	assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
+	sqlite3_busy_timeout(db, 10000);
+	snprintf(sql, sizeof(sql),
+		 "INSERT INTO devices (name, role, user_id, enabled, control_key, tunnel_key, host, created_ms) "
+		 "SELECT '%s', 'client', id, 1, randomblob(32), randomblob(32), "
+		 "(SELECT count(*) + 1 FROM devices), 1 FROM users WHERE name = '%s'", name, user);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
+/* A user's devices go with the user, and the audit log says so of each. */
+static void test_user_with_devices(void **state)
+{
+	json_t *line;
+
+	(void)state;
+	world();
+	assert_done("POST", "/v1/users", "{\"name\":\"bob\"}", 201);
+	device_make("laptop", "alice");
+	device_make("phone", "alice");
+	device_make("tablet", "bob");
+	assert_done("PATCH", "/v1/users/alice", "{\"enabled\":true}", 200);
+	assert_done("GET", "/v1/devices", NULL, 200);
+	assert_int_equal(items(), 3);
+	assert_done("DELETE", "/v1/users/alice", NULL, 204);
+	assert_done("GET", "/v1/devices", NULL, 200);
+	assert_int_equal(items(), 1);
+	assert_done("GET", "/v1/log?action=device.del", NULL, 200);
+	assert_int_equal(items(), 2);
+	line = json_array_get(json_object_get(answer.json, "items"), 1);
+	assert_string_equal(json_string_value(json_object_get(line, "device")), "phone");
+	assert_string_equal(json_string_value(json_object_get(line, "user")), "alice");
+	assert_string_equal(json_string_value(json_object_get(line, "text")), "with user alice");
+	assert_non_null(strstr(json_string_value(json_object_get(line, "actor")), "admin uid "));
+}
+
 /* A change that is stored and cannot be read is not done, and nothing is answered from what was before. */
 static void test_doubt(void **state)
 {
@@ -537,6 +581,7 @@ int main(void)
 		WITH_BROKER(test_wrong_requests),
 		WITH_BROKER(test_invitations),
 		WITH_BROKER(test_log_and_status),
+		WITH_BROKER(test_user_with_devices),
 		WITH_BROKER(test_doubt),
 		WITH_BROKER(test_socket_mode),
 		WITH_BROKER(test_rude_clients),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* /v1/users and /v1/groups */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -94,6 +95,25 @@ int api_users_set(struct api_request *request)
 	return user_change(request, &user, "user.set");
 }
 
+/* They go with their user, each with a line of its own. */
+static int user_devices_log(struct api_request *request, const struct user *user)
+{
+	const struct directory *dir = request->broker->dir;
+	char text[NAME_LEN_MAX + 32];
+	struct audit_entry entry = { .at_ms = store_clock(), .actor = request->actor, .action = "device.del",
+				     .user = user->name, .text = text };
+	int code = 0;
+
+	snprintf(text, sizeof(text), "with user %s", user->name);
+	for (size_t i = 0; !code && i < dir->n_devices; i++) {
+		if (dir->devices[i].user_id != user->id)
+			continue;
+		entry.object = entry.device = dir->devices[i].name;
+		code = store_audit_add(request->broker->store, &entry, &request->fault);
+	}
+	return code;
+}
+
 int api_users_del(struct api_request *request)
 {
 	const struct user *user = directory_user_named(request->broker->dir, request->name);
@@ -104,7 +124,9 @@ int api_users_del(struct api_request *request)
 	code = api_change_begin(request);
 	if (code)
 		return code;
-	code = store_user_del(request->broker->store, user->id, &request->fault);
+	code = user_devices_log(request, user);
+	if (!code)
+		code = store_user_del(request->broker->store, user->id, &request->fault);
 	return code ? api_change_abort(request, code) : api_change_commit(request, "user.del", request->name);
 }
 

@@ -111,8 +111,6 @@ static int start(struct broker *broker, const struct store_options *options, str
 	broker->store = store_open(broker->config.state, options, fault);
 	if (!broker->store)
 		return -1;
-	if (store_audit_add(broker->store, &entry, fault))
-		return -1;
 	broker->dir = store_directory(broker->store, fault);
 	if (!broker->dir)
 		return -1;
@@ -123,7 +121,10 @@ static int start(struct broker *broker, const struct store_options *options, str
 	socket_directory_make(broker->config.admin);
 	uv_timer_start(&process_of(broker)->trim, on_trim, TRIM_MS, TRIM_MS);
 	broker->api = api_start(broker, broker->config.admin, fault);
-	return broker->api ? 0 : -1;
+	if (!broker->api)
+		return -1;
+	/* Last: a broker that cannot start has not started. */
+	return store_audit_add(broker->store, &entry, fault);
 }
 
 static void stop(struct process *process)

@@ -34,6 +34,41 @@ void budget_exceeded(struct signal *sig, struct agent *agent, uint64_t decisions
 	signal_wake(sig, sig->unwritten_at);
 }
 
+/*
+ * A line of the audit log for somebody who was not let in: @agent's, whose key it has, or a stranger's with NULL. All
+ * strangers together are one device here.
+ */
+void budget_refused(struct signal *sig, const struct session *session, struct agent *agent, const char *sentence)
+{
+	const struct directory *dir = signal_directory(sig);
+	const struct device *device = agent ? directory_device(dir, agent->id) : NULL;
+	const struct user *user = device ? directory_user(dir, device->user_id) : NULL;
+	struct audit_entry entry = { .at_ms = signal_clock(sig), .actor = "broker",
+				     .action = agent ? "device.refuse" : "enrol.refuse",
+				     .user = user ? user->name : NULL, .device = device ? device->name : NULL };
+	struct fault fault;
+	char text[512];
+	int n;
+
+	if (agent && !budget_line(sig, agent)) {
+		budget_exceeded(sig, agent, 1, 0, 0);
+		return;
+	}
+	if (!agent && !bucket_take(&sig->strangers, signal_now(sig), LINES_BURST, LINES_RATE)) {
+		sig->strangers_unwritten++;
+		return;
+	}
+	n = snprintf(text, sizeof(text), "%.300s, from %s", sentence, session->address);
+	if (!agent && sig->strangers_unwritten)
+		snprintf(text + n, sizeof(text) - (size_t)n, "; %" PRIu64 " more before it were not written",
+			 sig->strangers_unwritten);
+	entry.text = text;
+	if (store_audit_add(sig->store, &entry, &fault))
+		log_error("signal", "audit log not written reason=\"%s\"", fault.text);
+	else if (!agent)
+		sig->strangers_unwritten = 0;
+}
+
 /* Writes how many; tried again when that fails. */
 void budget_write(struct signal *sig, struct agent *agent)
 {

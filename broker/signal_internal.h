@@ -238,6 +238,8 @@ struct signal {
 	bool reports_failed;
 	struct agent *dirty;
 	bool changing;
+	struct bucket strangers;
+	uint64_t strangers_unwritten;
 	fz_Message *out;
 	fz_Message *msg;
 	fz_Item item;
@@ -308,6 +310,7 @@ void access_tick(struct signal *sig);
 /* signal_budget.c */
 bool budget_line(struct signal *sig, struct agent *agent);
 bool budget_reported(struct signal *sig, struct agent *agent);
+void budget_refused(struct signal *sig, const struct session *session, struct agent *agent, const char *sentence);
 void budget_exceeded(struct signal *sig, struct agent *agent, uint64_t decisions, uint64_t denials, uint64_t flows);
 void budget_write(struct signal *sig, struct agent *agent);
 void budget_tick(struct signal *sig);

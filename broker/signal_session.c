@@ -314,6 +314,7 @@ void session_rival_refuse(struct signal *sig, struct agent *agent)
 
 	snprintf(sentence, sizeof(sentence), "another agent that uses this device's key is connected, from %s",
 		 agent->session->address);
+	budget_refused(sig, agent->rival, agent, sentence);
 	session_refuse(sig, agent->rival, fz_CODE_DUPLICATE, sentence);
 }
 
@@ -335,6 +336,7 @@ static void session_attach(struct signal *sig, struct session *session, const st
 	session->agent = agent;
 	if (agent->session && agent->rival) {
 		session->agent = NULL;
+		budget_refused(sig, session, agent, "other agents that use this device's key are connecting");
 		session_refuse(sig, session, fz_CODE_DUPLICATE,
 			       "other agents that use this device's key are connecting");
 		return;
@@ -406,6 +408,7 @@ void session_enrol(struct signal *sig, struct session *session, const fz_Enrol *
 	ret = store_enrol(sig->store, &enrolment, signal_clock(sig), &device, &fault);
 	sodium_memzero(&enrolment, sizeof(enrolment));
 	if (ret) {
+		budget_refused(sig, session, NULL, fault.text);
 		session_refuse(sig, session, ret == -EIO ? fz_CODE_UNAVAILABLE : fz_CODE_INVITATION, fault.text);
 		return;
 	}

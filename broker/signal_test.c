@@ -794,6 +794,23 @@ static void enrolment(void **state)
 	say_hello(&other);
 	say_enrol(&other, token, "z");
 	expect_refused(&other, fz_CODE_INVITATION, "key");
+	assert_int_equal(logged(LOG_AUDIT, "enrol.refuse", "from 192.0.2.9"), 4);
+	assert_int_equal(logged(LOG_AUDIT, "enrol.refuse", "the invitation was used already"), 1);
+
+	/* strangers cannot fill the log */
+	for (int i = 0; i < 250; i++) {
+		link_up(&other);
+		say_hello(&other);
+		say_enrol(&other, wrong, "x");
+		expect_refused(&other, fz_CODE_INVITATION, "invitation");
+	}
+	assert_int_equal(logged(LOG_AUDIT, "enrol.refuse", NULL), 200);
+	pass(1000);
+	link_up(&other);
+	say_hello(&other);
+	say_enrol(&other, wrong, "x");
+	expect_refused(&other, fz_CODE_INVITATION, "invitation");
+	assert_int_equal(logged(LOG_AUDIT, "enrol.refuse", "54 more before it were not written"), 1);
 }
 
 static void first_words(void **state)
@@ -872,6 +889,7 @@ static void rivals(void **state)
 	say(&w.laptop, fz_Message_pong_tag);
 	expect_refused(&second, fz_CODE_DUPLICATE, "another agent that uses this device's key is connected, from 192.0.2.9");
 	assert_false(w.laptop.closed);
+	assert_int_equal(logged(LOG_AUDIT, "device.refuse", "from 192.0.2.9"), 2);
 
 	/* the first is dead */
 	link_up(&second);
