@@ -10,6 +10,7 @@
 #include <utlist.h>
 
 #include "channel.h"
+#include "format.h"
 #include "log.h"
 
 #define READ_SIZE	65536
@@ -563,6 +564,8 @@ struct channel_server *channel_start(uv_loop_t *loop, const struct sockaddr *lis
 				     const struct channel_limits *limits, struct fault *fault)
 {
 	struct channel_server *server = calloc(1, sizeof(*server));
+	char text[FZ_ENDPOINT_TEXT_SIZE];
+	union fz_endpoint endpoint = { 0 };
 	int ret;
 
 	if (!server) {
@@ -585,8 +588,9 @@ struct channel_server *channel_start(uv_loop_t *loop, const struct sockaddr *lis
 	if (!ret)
 		ret = uv_listen((uv_stream_t *)&server->tcp, BACKLOG, on_connection);
 	if (ret) {
-		fault_set(fault, ret, "listen", "agents cannot be served on that address and port: %s",
-			  uv_strerror(ret));
+		memcpy(&endpoint, listen, listen->sa_family == AF_INET6 ? sizeof(endpoint.v6) : sizeof(endpoint.v4));
+		fault_set(fault, ret, "listen", "agents cannot be served on %s (--listen): %s",
+			  fz_format_endpoint(text, sizeof(text), &endpoint), uv_strerror(ret));
 		server_close(server);
 		return NULL;
 	}

@@ -798,13 +798,21 @@ static void port_in_use(void **state)
 {
 	struct broker second = broker;
 	struct sockaddr_in *in = (struct sockaddr_in *)&second.config.listen;
+	char want[80];
 
 	(void)state;
 	in->sin_port = htons((uint16_t)server_port(broker.server));
 	second.config.stun.ss_family = 0;
 	assert_null(server_start(&second, &fault));
 	assert_string_equal(fault.field, "listen");
-	assert_non_null(strstr(fault.text, "address already in use"));
+	snprintf(want, sizeof(want), "127.0.0.1:%d (--listen): address already in use", server_port(broker.server));
+	assert_non_null(strstr(fault.text, want));
+	second.config.stun = broker.config.stun;
+	((struct sockaddr_in *)&second.config.stun)->sin_port = htons((uint16_t)server_stun_port(broker.server));
+	assert_null(server_start(&second, &fault));
+	snprintf(want, sizeof(want), "127.0.0.1:%d (--stun): address already in use", server_stun_port(broker.server));
+	assert_non_null(strstr(fault.text, want));
+	second.config.stun.ss_family = 0;
 	strcpy(second.config.public_stun, "nonsense");
 	in->sin_port = 0;
 	assert_null(server_start(&second, &fault));

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "format.h"
 #include "log.h"
 #include "stun.h"
 #include "stun_server.h"
@@ -57,6 +58,8 @@ static void on_closed(uv_handle_t *handle)
 struct stun_server *stun_start(uv_loop_t *loop, const struct sockaddr *listen, struct fault *fault)
 {
 	struct stun_server *server = calloc(1, sizeof(*server));
+	char text[FZ_ENDPOINT_TEXT_SIZE];
+	union fz_endpoint endpoint = { 0 };
 	int ret;
 
 	if (!server) {
@@ -74,7 +77,9 @@ struct stun_server *stun_start(uv_loop_t *loop, const struct sockaddr *listen, s
 	if (!ret)
 		ret = uv_udp_recv_start(&server->udp, give_buffer, on_datagram);
 	if (ret) {
-		fault_set(fault, ret, "stun", "STUN cannot be served on that address and port: %s", uv_strerror(ret));
+		memcpy(&endpoint, listen, listen->sa_family == AF_INET6 ? sizeof(endpoint.v6) : sizeof(endpoint.v4));
+		fault_set(fault, ret, "stun", "STUN cannot be served on %s (--stun): %s",
+			  fz_format_endpoint(text, sizeof(text), &endpoint), uv_strerror(ret));
 		stun_stop(server);
 		return NULL;
 	}
