@@ -209,17 +209,14 @@ static void explain_reachable(struct api_request *request, const struct decision
 int api_explain(struct api_request *request)
 {
 	struct decision_request question = { .now_ms = store_clock() };
-	const struct device *device = asker(request);
 	const char *at = query(request, "at");
+	const struct device *device;
 	struct decision decision;
 	struct fz_error error;
 	const struct user *user;
 	int64_t seconds;
 	int code;
 
-	if (!device)
-		return query(request, "device") || query(request, "user") ? -ENOENT : -EINVAL;
-	question.device_id = device->id;
 	code = asked(request, &question);
 	if (code)
 		return code;
@@ -228,6 +225,10 @@ int api_explain(struct api_request *request)
 			return fault_set(&request->fault, -EINVAL, "at", "%.200s", error.text);
 		question.now_ms = seconds * 1000;
 	}
+	device = asker(request);
+	if (!device)
+		return query(request, "device") || query(request, "user") ? -ENOENT : -EINVAL;
+	question.device_id = device->id;
 	decision_make(request->broker->dir, &question, &decision);
 	user = directory_user(request->broker->dir, device->user_id);
 	request->answer = json_pack("{sb ss ss ss so so so so}", "allow", decision.allow, "reason",

@@ -439,6 +439,10 @@ static void test_log_and_status(void **state)
 	assert_refused("GET", "/v1/log?after=x", NULL, 400, "after", "number");
 	assert_refused("GET", "/v1/explain?target=10.1.0.10:80", NULL, 400, "device", "who asks");
 	assert_refused("GET", "/v1/explain?user=alice&target=10.1.0.10:80", NULL, 404, "user", "no device yet");
+	/* which hides nothing else that is wrong */
+	assert_refused("GET", "/v1/explain?user=alice&resource=nope", NULL, 404, "resource", "no resource 'nope'");
+	assert_refused("GET", "/v1/explain?user=alice&target=10.1.0.10:99999", NULL, 400, "target", "port");
+	assert_refused("GET", "/v1/explain?user=alice&resource=web&at=25:00", NULL, 400, "at", "25:00");
 	assert_refused("GET", "/v1/explain?device=x&target=10.1.0.10:80", NULL, 404, "device", "no device 'x'");
 	assert_done("GET", "/v1/health", NULL, 200);
 	assert_string_equal(text_of("status"), "ok");
