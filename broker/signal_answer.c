@@ -117,8 +117,9 @@ void answer_why(struct signal *sig, struct session *session, const fz_Why *why)
 		session_send(sig, session, msg);
 		return;
 	}
-	if (!why_question(sig, why, &question, answer->sentence, sizeof(answer->sentence))) {
-		session_send(sig, session, msg);
+	/* not a no: nothing was asked for that policy could know */
+	if (!why_question(sig, why, &question, sentence, sizeof(sentence))) {
+		session_error(sig, session, fz_CODE_MALFORMED, why->id, sentence);
 		return;
 	}
 	decision_make(signal_directory(sig), &question, &decision);
@@ -142,8 +143,9 @@ void answer_why(struct signal *sig, struct session *session, const fz_Why *why)
 	if (decision.allow && !choose_gateway(sig, session->agent, decision.site->id)) {
 		/* what is lent runs on without the gateway's word */
 		answer->allowed = answer->has_lease_ms;
-		snprintf(sentence, sizeof(sentence), "%.140s, but the gateway of site %.63s is not connected",
-			 decision.text, decision.site->name);
+		snprintf(sentence, sizeof(sentence), "%.120s, but the gateway of site %.63s is not connected%s",
+			 decision.text, decision.site->name,
+			 answer->allowed ? "; its lease still holds" : "");
 		fz_string_set(answer->sentence, sentence);
 	}
 	session_send(sig, session, msg);

@@ -1945,6 +1945,19 @@ static void why(const char *target, bool allowed, const char *words)
 		fail_msg("%s: %d '%s'", target, answer->allowed, answer->sentence);
 }
 
+static void why_error(const char *target, const char *words)
+{
+	fz_Error *error;
+
+	w.msg.body.why.id = 5;
+	fz_string_set(w.msg.body.why.target, target);
+	say(&w.laptop, fz_Message_why_tag);
+	error = &expect(&w.laptop, fz_Message_error_tag)->body.error;
+	assert_true(error->id == 5 && error->code == fz_CODE_MALFORMED);
+	if (!strstr(error->sentence, words))
+		fail_msg("%s: '%s'", target, error->sentence);
+}
+
 static void questions(void **state)
 {
 	fz_StatusAnswer *status;
@@ -1959,13 +1972,13 @@ static void questions(void **state)
 	why("udp:10.1.0.10:443", false, "");
 	why("icmp:10.1.0.10", false, "");
 	why("[2001:db8::1]:443", false, "no resource");
-	why("nothing", false, "there is no resource nothing");
-	why("10.1.0.10", false, "needs a port");
-	why("10.1.0.10:0", false, "'0' is not a port");
-	why("10.1.0.10:99999", false, "not a port");
-	why("2001:db8::1", false, "needs a port");
-	why("host.example:443", false, "neither a resource nor an address");
-	why("", false, "names nothing");
+	why_error("nothing", "there is no resource nothing");
+	why_error("10.1.0.10", "needs a port");
+	why_error("10.1.0.10:0", "'0' is not a port");
+	why_error("10.1.0.10:99999", "not a port");
+	why_error("2001:db8::1", "needs a port");
+	why_error("host.example:443", "neither a resource nor an address");
+	why_error("", "names nothing");
 	disconnect(&w.gw);
 	why("web", false, "staff-web");
 	why("web", false, "but the gateway of site hq is not connected");
@@ -1977,7 +1990,7 @@ static void questions(void **state)
 
 	reach(1, "10.1.0.10", 443);
 	disconnect(&w.gw);
-	why("web", true, "but the gateway of site hq is not connected");
+	why("web", true, "but the gateway of site hq is not connected; its lease still holds");
 	connect_known(&w.gw);
 	w.msg.body.status_request.id = 8;
 	pass(100);

@@ -122,6 +122,7 @@ void reports_free(struct reports *reports);
 /* local.c */
 struct local *local_new(struct agent *a, const char *path, struct fz_error *err);
 void local_why(struct local *local, const fz_WhyAnswer *answer);
+void local_error(struct local *local, const fz_Error *error);
 void local_offline(struct local *local);
 void local_free(struct local *local);
 

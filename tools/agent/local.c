@@ -4,9 +4,9 @@
  *
  *	{"op": "join", "invitation": TEXT, "name": TEXT?}
  *	{"op": "status"}
- *	{"op": "why", "target": "HOST:PORT" or a resource's name, "protocol": "tcp"?}
+ *	{"op": "why", "target": "ADDRESS:PORT" or a resource's name, "protocol": "tcp"?}
  *
- * Every answer has "ok"; without it "error" is the sentence.
+ * Every answer has "ok"; without it "error" is the sentence, and "malformed" says that the question was wrong.
  */
 #include <errno.h>
 #include <jansson.h>
@@ -138,6 +138,12 @@ static void reply(struct client *c, json_t *root)
 static void reply_error(struct client *c, const char *sentence)
 {
 	reply(c, json_pack("{s:b, s:s%}", "ok", 0, "error", sentence, strlen(sentence)));
+}
+
+/* The question itself was wrong, as a wrong word of a command line is. */
+static void reply_malformed(struct client *c, const char *sentence)
+{
+	reply(c, json_pack("{s:b, s:b, s:s%}", "ok", 0, "malformed", 1, "error", sentence, strlen(sentence)));
 }
 
 static void on_timeout(uv_timer_t *timer)
@@ -298,7 +304,7 @@ static void op_why(struct client *c, json_t *root)
 	}
 	if (protocol && !known_protocol(protocol)) {
 		snprintf(sentence, sizeof(sentence), "\"%s\" is no protocol (tcp, udp, sctp, icmp)", protocol);
-		reply_error(c, sentence);
+		reply_malformed(c, sentence);
 		return;
 	}
 	if (!a->id.joined) {
@@ -324,7 +330,7 @@ static void op_why(struct client *c, json_t *root)
 		     protocol ? ":" : "", target);
 	if (n < 0 || (size_t)n >= sizeof(msg->body.why.target)) {
 		free(msg);
-		reply_error(c, "the target is too long");
+		reply_malformed(c, "the target is too long");
 	} else if (!session_send(a, msg)) {
 		reply_error(c, "the broker cannot be asked right now");
 	} else {
@@ -334,6 +340,33 @@ static void op_why(struct client *c, json_t *root)
 	}
 }
 
+/* Who asked that, NULL when nobody waits for it any more. */
+static struct client *why_asker(struct local *local, uint64_t id)
+{
+	struct client *c;
+
+	for (c = local->clients; c; c = c->next) {
+		if (c->waiting == WAIT_WHY && c->id == id)
+			break;
+	}
+	return c;
+}
+
+/**
+ * local_error() - the broker could not handle a message
+ * @local: the socket
+ * @error: which, and why
+ */
+void local_error(struct local *local, const fz_Error *error)
+{
+	struct client *c = why_asker(local, error->id);
+
+	if (c && error->code == fz_CODE_MALFORMED)
+		reply_malformed(c, error->sentence);
+	else if (c)
+		reply_error(c, error->sentence);
+}
+
 /**
  * local_why() - the broker has answered a why
  * @local: the socket
@@ -341,20 +374,18 @@ static void op_why(struct client *c, json_t *root)
  */
 void local_why(struct local *local, const fz_WhyAnswer *answer)
 {
+	struct client *c = why_asker(local, answer->id);
 	char tag[FZ_TAG_TEXT_SIZE] = "";
-	struct client *c;
 	json_t *root;
 
-	for (c = local->clients; c; c = c->next) {
-		if (c->waiting == WAIT_WHY && c->id == answer->id)
-			break;
-	}
 	if (!c)
 		return;
 	if (answer->tag.size == FZ_TAG_LEN)
 		fz_format_tag(tag, sizeof(tag), answer->tag.bytes);
-	root = json_pack("{s:b, s:b, s:s, s:s, s:s, s:s}", "ok", 1, "allowed", answer->allowed, "sentence",
-			 answer->sentence, "resource", answer->resource, "policy", answer->policy, "tag", tag);
+	/* the broker says yes to nothing that cannot be reached */
+	root = json_pack("{s:b, s:b, s:b, s:s, s:s, s:s, s:s}", "ok", 1, "allowed", answer->allowed, "reachable",
+			 answer->allowed, "sentence", answer->sentence, "resource", answer->resource, "policy",
+			 answer->policy, "tag", tag);
 	if (root && answer->has_lease_ms)
 		json_object_set_new(root, "lease_ms", json_integer((json_int_t)answer->lease_ms));
 	reply(c, root);

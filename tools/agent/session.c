@@ -786,6 +786,8 @@ static void on_message(void *arg, const fz_Message *msg)
 		break;
 	case fz_Message_error_tag:
 		log_warning("the broker could not handle a message: %s", msg->body.error.sentence);
+		if (msg->body.error.id)
+			local_error(a->local, &msg->body.error);
 		break;
 	default:
 		break;

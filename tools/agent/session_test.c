@@ -172,6 +172,7 @@ void reports_ack(struct reports *reports, const fz_ReportAck *ack) { (void)repor
 void access_answer(struct access *access, const fz_AccessAnswer *answer) { (void)access; (void)answer; }
 void access_offline(struct access *access) { (void)access; }
 void local_why(struct local *local, const fz_WhyAnswer *answer) { (void)local; (void)answer; }
+void local_error(struct local *local, const fz_Error *error) { (void)local; (void)error; }
 void local_offline(struct local *local) { (void)local; }
 
 /* --- what the broker says -------------------------------------------------- */

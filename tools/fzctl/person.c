@@ -48,8 +48,11 @@ static int agent_connect(const char *path)
 	return -1;
 }
 
-/* One question, one answer; prints the sentence and returns NULL if it is a refusal. Takes @question. */
-static json_t *ask_agent(const char *path, json_t *question)
+/*
+ * One question, one answer; prints the sentence and returns NULL if it is a refusal. Takes @question. @status: gets 2
+ * if the question was wrong, else 1; of no use with an answer
+ */
+static json_t *ask_agent(const char *path, json_t *question, int *status)
 {
 	json_t *answer = NULL;
 	json_error_t where;
@@ -58,6 +61,7 @@ static json_t *ask_agent(const char *path, json_t *question)
 	size_t room = 0;
 	int fd;
 
+	*status = 1;
 	if (!question) {
 		fputs("fzctl: out of memory\n", stderr);
 		return NULL;
@@ -82,6 +86,8 @@ static json_t *ask_agent(const char *path, json_t *question)
 		const char *sentence = json_string_value(json_object_get(answer, "error"));
 
 		print_line(stderr, "fzctl: %s", sentence ? sentence : "the agent refused");
+		if (json_is_true(json_object_get(answer, "malformed")))
+			*status = 2;
 		json_decref(answer);
 		answer = NULL;
 	}
@@ -202,9 +208,9 @@ int join_main(int argc, char **argv)
 	ret = join_question(&o, &question);
 	if (ret)
 		return ret;
-	answer = ask_agent(o.control, question);
+	answer = ask_agent(o.control, question, &ret);
 	if (!answer)
-		return 1;
+		return ret;
 	if (o.json)
 		print_json(json_incref(answer), true);
 	else
@@ -278,9 +284,9 @@ int status_main(int argc, char **argv)
 
 	if (ret)
 		return ret < 0 ? 0 : ret;
-	answer = ask_agent(o.control, json_pack("{s:s}", "op", "status"));
+	answer = ask_agent(o.control, json_pack("{s:s}", "op", "status"), &ret);
 	if (!answer)
-		return 1;
+		return ret;
 	if (o.json)
 		print_json(json_incref(answer), true);
 	else
@@ -320,9 +326,9 @@ int why_main(int argc, char **argv)
 	question = json_pack("{s:s, s:s}", "op", "why", "target", o.words[0]);
 	if (o.n_words == 2 && question)
 		json_object_set_new(question, "protocol", json_string(o.words[1]));
-	answer = ask_agent(o.control, question);
+	answer = ask_agent(o.control, question, &ret);
 	if (!answer)
-		return 1;
+		return ret;
 	allowed = json_is_true(json_object_get(answer, "allowed"));
 	if (o.json)
 		print_json(json_incref(answer), true);
