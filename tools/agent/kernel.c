@@ -5,6 +5,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "format.h"
 #include "key.h"
 #include "log.h"
 
@@ -164,9 +165,56 @@ int kernel_present(struct kernel *k, struct fz_error *err)
 	struct fz_link link;
 	int ret = fz_rtnl_link_get(k->rt, k->dev, &link, err);
 
+	if (ret == -ENODEV)
+		return fz_error_set(err, ret, "somebody deleted the device %s, and its tunnels with it: the agent ends, "
+				    "and makes it again when it is started again", k->dev);
 	if (!ret && link.ifindex != k->ifindex)
-		ret = fz_error_set(err, -ENODEV, "the device %s was replaced by another one", k->dev);
+		ret = fz_error_set(err, -ENODEV, "somebody replaced the device %s by another one: the agent ends, and "
+				   "works with that when it is started again", k->dev);
 	return ret;
+}
+
+/* The modes of the device itself; those of peers are told apart by nobody here. */
+static void compare_modes(const struct fz_device *now, const struct desired *d, struct fz_error *err)
+{
+	for (struct want_mode *want = d->modes; want; want = want->hh.next) {
+		const struct fz_mode_state *mode = &now->mode[want->key.direction];
+
+		if (!want->key.device || (mode->mode == want->state.mode && mode->flags == want->state.flags))
+			continue;
+		if (mode->mode == want->state.mode)
+			fz_error_set(err, -ESTALE, "what it does with refused packets (%s) was changed",
+				     fz_direction_name(want->key.direction));
+		else
+			fz_error_set(err, -ESTALE, "its mode (%s) is %s instead of %s",
+				     fz_direction_name(want->key.direction), fz_mode_name(mode->mode),
+				     fz_mode_name(want->state.mode));
+		return;
+	}
+}
+
+/**
+ * kernel_compare() - whether somebody changed the device's key or modes behind the agent's back
+ * @k: the device
+ * @d: what the broker wants
+ * @err: out: what is not so, in words
+ *
+ * Return: 0, -ESTALE when it was changed, or another negative errno.
+ */
+int kernel_compare(struct kernel *k, const struct desired *d, struct fz_error *err)
+{
+	struct fz_device *now = NULL;
+	int ret = fz_nl_device_get(k->nl, k->dev, &now, err);
+
+	if (ret)
+		return ret;
+	err->code = 0;
+	if (memcmp(now->public_key, k->public_key, sizeof(k->public_key)))
+		fz_error_set(err, -ESTALE, "its private key is another one");
+	else
+		compare_modes(now, d, err);
+	fz_device_free(now);
+	return err->code;
 }
 
 /**

@@ -63,6 +63,7 @@ struct kernel {
 int kernel_open(struct kernel *k, const char *dev, uint16_t port, struct fz_error *err);
 int kernel_listen(struct kernel *k, bool gateway, fz_event_fn fn, void *arg, struct fz_error *err);
 int kernel_present(struct kernel *k, struct fz_error *err);
+int kernel_compare(struct kernel *k, const struct desired *d, struct fz_error *err);
 int kernel_remove(struct kernel *k, struct fz_error *err);
 void kernel_close(struct kernel *k);
 

@@ -248,6 +248,7 @@ static void op_status(struct client *c)
 {
 	struct agent *a = c->local->a;
 	char key[FZ_KEY_TEXT_SIZE];
+	struct fz_error err = { 0 };
 	const char *trouble;
 	json_t *root;
 
@@ -261,6 +262,8 @@ static void op_status(struct client *c)
 	if (*trouble)
 		json_object_set_new(root, "trouble", json_stringn(trouble, strlen(trouble)));
 	if (a->kernel_open) {
+		if (a->known && kernel_compare(&a->kernel, &a->desired, &err))
+			json_object_set_new(root, "changed", json_stringn(err.text, strlen(err.text)));
 		fz_key_format(key, a->kernel.public_key);
 		json_object_set_new(root, "public_key", json_string(key));
 		json_object_set_new(root, "listen_port", json_integer(a->kernel.listen_port));

@@ -257,13 +257,16 @@ static void print_status(const json_t *s)
 		printf("not joined: fzctl join INVITATION\n");
 		return;
 	}
-	print_line(stdout, "%s %s%s%s", *text_of(s, "role") ? text_of(s, "role") : "device", text_of(s, "name"),
-		   *owner ? " of " : "", owner);
+	if (*text_of(s, "name"))
+		print_line(stdout, "%s %s%s%s", text_of(s, "role"), text_of(s, "name"), *owner ? " of " : "", owner);
+	else	/* only the broker knows what this device is called, and who has it */
+		printf("joined, but not let in by the broker since the agent started\n");
 	print_line(stdout, "  broker: %s, %s", text_of(s, "broker"),
 		   json_is_true(json_object_get(s, "connected")) ? "connected" : "not connected");
 	if (*text_of(s, "trouble"))
 		print_line(stdout, "  trouble: %s", text_of(s, "trouble"));
-	print_line(stdout, "  device: %s", text_of(s, "device"));
+	print_line(stdout, "  device: %s%s%s", text_of(s, "device"),
+		   *text_of(s, "changed") ? ", not as the broker wants it: " : "", text_of(s, "changed"));
 	print_list("address", json_object_get(s, "addresses"), "", "");
 	print_list("reachable at", json_object_get(s, "candidates"), "kind", "endpoint");
 	print_grants(json_object_get(s, "grants"));

@@ -135,6 +135,31 @@ static void test_words_of_others_are_plain(void **state)
 	assert_string_equal(output, "no: ?]0;x?\n");
 	assert_int_equal(run(why_main, "why web", "", "{\"ok\":false,\"error\":\"a\\u001bb\"}\n"), 1);
 	assert_string_equal(output, "fzctl: a?b\n");
+	/* a wrong word is neither a no nor a failure */
+	assert_int_equal(run(why_main, "why web", "", "{\"ok\":false,\"malformed\":true,\"error\":\"no port\"}\n"), 2);
+	assert_string_equal(output, "fzctl: no port\n");
+}
+
+/* Before the broker has said what the device is called, there is no name to print. */
+static void test_status_without_name(void **state)
+{
+	(void)state;
+	assert_int_equal(run(status_main, "status", "",
+			     "{\"ok\":true,\"joined\":true,\"broker\":\"h\",\"connected\":false,"
+			     "\"trouble\":\"this device is disabled\",\"device\":\"fz0\",\"grants\":[]}\n"), 0);
+	assert_string_equal(output, "joined, but not let in by the broker since the agent started\n"
+				    "  broker: h, not connected\n  trouble: this device is disabled\n  device: fz0\n");
+}
+
+/* The device is not as the broker wants it, and status does not keep that to itself. */
+static void test_status_of_changed_device(void **state)
+{
+	(void)state;
+	assert_int_equal(run(status_main, "status", "",
+			     "{\"ok\":true,\"joined\":true,\"role\":\"client\",\"name\":\"n\",\"broker\":\"h\","
+			     "\"connected\":true,\"device\":\"fz0\",\"changed\":\"its mode is open\"}\n"), 0);
+	assert_string_equal(output, "client n\n  broker: h, connected\n"
+				    "  device: fz0, not as the broker wants it: its mode is open\n");
 }
 
 static void test_words_are_text(void **state)
@@ -216,6 +241,8 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_words_of_others_are_plain),
+		cmocka_unit_test(test_status_without_name),
+		cmocka_unit_test(test_status_of_changed_device),
 		cmocka_unit_test(test_words_are_text),
 		cmocka_unit_test(test_invitation_on_standard_input),
 		cmocka_unit_test(test_why_words),
