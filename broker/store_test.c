@@ -740,12 +740,15 @@ static void test_migration(void **state)
 	(void)state;
 	raw_sql(schema_sqlite[0]);
 	raw_sql("PRAGMA application_id = 1719296626; PRAGMA user_version = 1;"
-		"INSERT INTO audit (at_ms, actor, action) VALUES (1, 'broker', 'broker.start')");
+		"INSERT INTO audit (at_ms, actor, action) VALUES (1, 'broker', 'broker.start');"
+		"INSERT INTO denials (at_ms, reporter, peer, outbound, observed, reason, count) "
+		"VALUES (1, 'gw', 'laptop', 0, 0, 'no-grant', 1)");
 	store = opened();
 	store_close(store);
 	assert_int_equal(raw_number("PRAGMA user_version"), SCHEMA_SQLITE_VERSION);
 	assert_int_equal(raw_number("SELECT count(*) FROM sqlite_schema WHERE name = 'states'"), 0);
 	assert_int_equal(raw_number("SELECT count(*) FROM audit WHERE action = 'broker.start'"), 1);
+	assert_int_equal(raw_number("SELECT count(*) FROM denials WHERE device = 'laptop'"), 1);
 }
 
 /* No log grows without end: the oldest lines go, of the audit log too, and no others. */
