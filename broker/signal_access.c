@@ -87,7 +87,7 @@ static void access_fail(struct signal *sig, struct access *access, fz_Code code,
 		/* another request waits for the same; it inherits */
 		other->fresh = true;
 	} else if (grant && !grant->admitted) {
-		lease_forget(sig, &grant->lease, NULL, NULL);
+		lease_forget(sig, grant, NULL, NULL);
 		grant_drop(sig, grant);
 		agent_sync(sig, gateway, NULL, false);
 	}

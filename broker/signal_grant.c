@@ -31,10 +31,23 @@ static void grant_schedule(struct signal *sig, struct grant *grant)
 	signal_wake_clock(sig, grant->renew_ms);
 }
 
+/* As they are now; once they are gone, as they were. */
+static void grant_names(const struct directory *dir, struct grant *grant)
+{
+	const struct device *client = directory_device(dir, grant->lease.device_id);
+	const struct user *user = client ? directory_user(dir, client->user_id) : NULL;
+
+	if (client)
+		strcpy(grant->device, client->name);
+	if (user)
+		strcpy(grant->user, user->name);
+}
+
 /* Another lease for the same; the store is the caller's. */
 void grant_set(struct signal *sig, struct grant *grant, const struct lease *lease)
 {
 	grant->lease = *lease;
+	grant_names(signal_directory(sig), grant);
 	grant->client->stale = grant->gateway->stale = true;
 	grant_schedule(sig, grant);
 }
@@ -48,6 +61,7 @@ struct grant *grant_add(struct signal *sig, const struct lease *lease, bool admi
 	if (!grant)
 		return NULL;
 	grant->lease = *lease;
+	grant_names(signal_directory(sig), grant);
 	grant->client = client;
 	grant->gateway = gateway;
 	grant->admitted = admitted;
@@ -76,17 +90,15 @@ static void audit_revoked(struct signal *sig, const struct withdrawal *withdrawa
 {
 	const struct directory *dir = signal_directory(sig);
 	const struct lease *lease = &withdrawal->lease;
-	const struct device *client = directory_device(dir, lease->device_id);
 	const struct device *gateway = directory_device(dir, lease->gateway_id);
 	const struct resource *resource = directory_resource(dir, lease->resource_id);
-	const struct user *user = client ? directory_user(dir, client->user_id) : NULL;
 	struct audit_entry entry = {
 		.at_ms = signal_clock(sig),
 		.actor = "broker",
 		.action = "lease.revoke",
 		.object = gateway ? gateway->name : NULL,
-		.user = user ? user->name : NULL,
-		.device = client ? client->name : NULL,
+		.user = withdrawal->user[0] ? withdrawal->user : NULL,
+		.device = withdrawal->device[0] ? withdrawal->device : NULL,
 		.resource = resource ? resource->name : NULL,
 		.policy = withdrawal->policy[0] ? withdrawal->policy : NULL,
 		.policy_tag = lease->policy_tag,
@@ -114,11 +126,13 @@ static void withdrawal_write(struct signal *sig, const struct withdrawal *withdr
  * The store forgets a lease with the next grants_write(), so that no agent waits for a disk to hear that it is gone.
  * @policy: that withdrew it, NULL: none; @sentence: why, for the audit log, NULL: nothing is written there
  */
-void lease_forget(struct signal *sig, const struct lease *lease, const struct policy *policy, const char *sentence)
+void lease_forget(struct signal *sig, const struct grant *grant, const struct policy *policy, const char *sentence)
 {
 	struct withdrawal *kept = malloc(sizeof(*kept)), here, *withdrawal = kept ? kept : &here;
 
-	withdrawal->lease = *lease;
+	withdrawal->lease = grant->lease;
+	strcpy(withdrawal->device, grant->device);
+	strcpy(withdrawal->user, grant->user);
 	if (policy)
 		memcpy(withdrawal->lease.policy_tag, policy->tag, MODEL_TAG_LEN);
 	snprintf(withdrawal->policy, sizeof(withdrawal->policy), "%s", policy ? policy->name : "");
@@ -192,7 +206,7 @@ static void leave(struct signal *sig, struct grant *grant, const struct grant *t
 
 	snprintf(sentence, sizeof(sentence), "the device reaches site %s through gateway %s now", site ? site->name : "?",
 		 gateway ? gateway->name : "?");
-	lease_forget(sig, &grant->lease, NULL, sentence);
+	lease_forget(sig, grant, NULL, sentence);
 	agent_mark(sig, grant->gateway);
 	grant_drop(sig, grant);
 }
@@ -271,7 +285,7 @@ static void withdraw(struct signal *sig, struct grant *grant, const struct decis
 {
 	struct agent *client = grant->client, *gateway = grant->gateway;
 
-	lease_forget(sig, &grant->lease, decision->policy, sentence);
+	lease_forget(sig, grant, decision->policy, sentence);
 	note(client, &grant->lease, decision->policy, sentence);
 	note(gateway, &grant->lease, decision->policy, sentence);
 	agent_mark(sig, client);

@@ -156,9 +156,11 @@ struct agent {
  * @followed: it follows another policy now, and the store does not know yet
  * @made_at: when it was granted, monotonic; 0: before the broker was started
  * @renew_ms: when to renew it, wall clock
+ * @device, @user: names of the client, for a line of the log after they are gone
  */
 struct grant {
 	struct lease lease;
+	char device[NAME_LEN_MAX + 1], user[NAME_LEN_MAX + 1];
 	struct agent *client, *gateway;
 	bool admitted, stored, followed;
 	uint64_t made_at;
@@ -171,6 +173,7 @@ struct grant {
 /* A lease that is gone, and the store does not know yet. */
 struct withdrawal {
 	struct lease lease;
+	char device[NAME_LEN_MAX + 1], user[NAME_LEN_MAX + 1];
 	char policy[NAME_LEN_MAX + 1];
 	char sentence[256];
 	struct withdrawal *prev, *next;
@@ -291,7 +294,7 @@ struct grant *grant_find(const struct agent *client, int64_t gateway_id, int64_t
 struct grant *grant_add(struct signal *sig, const struct lease *lease, bool admitted);
 void grant_set(struct signal *sig, struct grant *grant, const struct lease *lease);
 void grant_drop(struct signal *sig, struct grant *grant);
-void lease_forget(struct signal *sig, const struct lease *lease, const struct policy *policy, const char *sentence);
+void lease_forget(struct signal *sig, const struct grant *grant, const struct policy *policy, const char *sentence);
 void grants_move(struct signal *sig, const struct grant *to);
 void grants_judge(struct signal *sig);
 void grants_write(struct signal *sig);

@@ -869,6 +869,25 @@ static void disabled(void **state)
 	expect_refused(&w.gw, fz_CODE_NOT_ENROLLED, "removed");
 }
 
+/* The line of a lease that ends with its user still says whose it was. */
+static void removed(void **state)
+{
+	struct log_filter filter = { .kind = LOG_AUDIT, .action = "lease.revoke", .device = "laptop", .user = "alice" };
+	struct counting counting = { 0 };
+
+	(void)state;
+	add_policy("staff-web", POLICY_ALLOW, w.web.id, 60);
+	hear_all(&w.laptop);
+	reach(1, "10.1.0.10", 443);
+	assert_ok(store_user_del(w.store, directory_user_named(w.dir, "alice")->id, &fault));
+	on_refresh(NULL);
+	pass(1);
+	hear_all(&w.laptop);
+	assert_true(w.laptop.closed);
+	assert_ok(store_log_each(w.store, &filter, count_row, &counting, &fault));
+	assert_int_equal(counting.n, 1);
+}
+
 /* Two agents with one key: the one that lives stays. */
 static void rivals(void **state)
 {
@@ -2335,6 +2354,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(enrolment, setup, teardown),
 		cmocka_unit_test_setup_teardown(first_words, setup, teardown),
 		joined(disabled),
+		joined(removed),
 		joined(rivals),
 		joined(silence),
 		joined(takes_nothing),
