@@ -299,15 +299,22 @@ static void send(struct kunit *test, struct end *from, const struct end *to, uns
 		transmit(packet(test, from, to));
 }
 
+/* The number that has arrived last; the count of arrivals is no older. */
+static u32 last_at(const struct end *end)
+{
+	/* Pairs with where it is written. */
+	return smp_load_acquire(&end->last);
+}
+
 /* One more packet arrives, each way, and it is the one that was sent. */
 static void passes(struct kunit *test)
 {
 	struct scene *scene = test->priv;
 
 	send(test, &scene->a, &scene->b, 1);
-	KUNIT_EXPECT_TRUE(test, wait_until(smp_load_acquire(&scene->b.last) == scene->a.sent));
+	KUNIT_EXPECT_TRUE(test, wait_until(last_at(&scene->b) == scene->a.sent));
 	send(test, &scene->b, &scene->a, 1);
-	KUNIT_EXPECT_TRUE(test, wait_until(smp_load_acquire(&scene->a.last) == scene->b.sent));
+	KUNIT_EXPECT_TRUE(test, wait_until(last_at(&scene->a) == scene->b.sent));
 }
 
 static bool is_idle(const struct end *end)
@@ -368,7 +375,7 @@ static void staged(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, waiting, skb_queue_len(&scene->a.peer->staged));
 	KUNIT_EXPECT_TRUE(test, wait_until(atomic_read(&scene->b.fz->handshakes.len)));
 	complete_all(&handshake_gate);
-	KUNIT_EXPECT_TRUE(test, wait_until(smp_load_acquire(&scene->b.last) == scene->a.sent));
+	KUNIT_EXPECT_TRUE(test, wait_until(last_at(&scene->b) == scene->a.sent));
 	KUNIT_EXPECT_EQ(test, waiting, atomic_read(&scene->b.arrived));
 	ends_well(test);
 }
