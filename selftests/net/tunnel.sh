@@ -207,9 +207,9 @@ moves()
 
 	host creator first second
 	cable left line 203.0.113.1/24 2001:db8:9::1/64 creator line 203.0.113.2/24 2001:db8:9::2/64
-	cmd_ok on left ip link add under type "$1"
+	device_add left under "$1"
 	cmd_ok on creator ip link add under type fz
-	cmd_ok on left "$(ctl "$1")" set under private-key "$WORK/left.key" peer "$PUB_RIGHT" \
+	cmd_ok configure left "$1" set under private-key "$WORK/left.key" peer "$PUB_RIGHT" \
 		endpoint 203.0.113.2:1002 allowed-ips 192.168.9.2/32
 	cmd_ok on creator fzctl set under private-key "$WORK/right.key" listen-port 1002 \
 		peer "$PUB_LEFT" endpoint 203.0.113.1:9 allowed-ips 192.168.9.1/32
@@ -232,8 +232,8 @@ moves()
 	wait_for 10 no_carrier second under
 	cmd_fail on second ping -c 1 -W 1 192.168.9.1
 	cmd_mayfail kill "${floods[@]}"
-	wait
-	cmd_ok on left ip link del under
+	wait "${floods[@]}"
+	device_del left under
 	host_del first
 	host_del second
 }
