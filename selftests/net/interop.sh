@@ -48,6 +48,8 @@ right_moves()
 	reaches right 192.168.7.1
 	cmd_ok endpoint_is left_ctl 192.0.2.4:1004
 	reaches left fd07::2
+	# Left has answered: no keepalive is due that would call right back to the old family.
+	reaches right fd07::1
 	cmd_ok right_ctl set tun peer "$PUB_LEFT" endpoint '[2001:db8::1]:1001'
 	reaches right fd07::1
 	cmd_ok endpoint_is left_ctl '[2001:db8::2]:1004'
