@@ -58,11 +58,12 @@ userland_enter() {
 
 # userland_layer ROOT DIR COMMAND...: as userland_enter, but what COMMAND changes in ROOT is gone afterwards. The
 # layer is on disk, in the cache.
-userland_layer() {
-	local layer status=0
-
+userland_layer() (
 	mkdir -p "$CACHE_DIR/run"
-	layer=$(mktemp -d "$CACHE_DIR/run/layer.XXXXXX") || return
+	layer=$(mktemp -d "$CACHE_DIR/run/layer.XXXXXX") || exit
+	trap 'rm -rf "$layer"' EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM HUP
 	mkdir "$layer"/{upper,work,root}
 	# shellcheck disable=SC2016 # expanded in the namespace
 	unshare --mount --propagation private /bin/bash -c '
@@ -71,7 +72,5 @@ userland_layer() {
 		. "$lab/userland.sh" &&
 			mount -t overlay -o "lowerdir=$root,upperdir=$layer/upper,workdir=$layer/work" layer "$layer/root" &&
 			userland_enter "$layer/root" "$@"
-		' userland "$LAB_DIR" "$layer" "$@" || status=$?
-	rm -rf "$layer"
-	return "$status"
-}
+		' userland "$LAB_DIR" "$layer" "$@"
+)
