@@ -42,14 +42,18 @@ guest_environment() {
 boot_qemu() {
 	local words devices=()
 
-	words="console=ttyS0 loglevel=7 panic=-1 oops=panic random.trust_cpu=on tsc=reliable nokaslr"
+	words="console=ttyS0 loglevel=7 panic=-1 oops=panic random.trust_cpu=on nokaslr"
 	words+=" no_timer_check watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120 fzlab=$run_dir $append"
-	# A distribution's kernel needs modules to find the build machine's file system, our own does not.
+	# A distribution's kernel needs modules to find the build machine's file system, our own does not. But
+	# that is slow: it may measure its counter wrongly by a factor, so it gets a clock of known rate, and a
+	# machine whose interrupts are routed by a table instead of a program that takes minutes.
 	if [[ $lab == stock ]]; then
+		words+=" tsc=reliable"
 		devices=(-initrd "$(echo "$kernel_dir"/initramfs-*)")
 	else
-		words+=" printk.time=1 $SLAB_DEBUG root=root rootfstype=9p ro init=$run_dir/init"
-		words+=" rootflags=trans=virtio,version=9p2000.L,msize=512000,cache=loose"
+		devices=(-machine q35)
+		words+=" tsc=unstable clocksource=hpet printk.time=1 $SLAB_DEBUG init=$run_dir/init"
+		words+=" root=root rootfstype=9p ro rootflags=trans=virtio,version=9p2000.L,msize=512000,cache=loose"
 	fi
 	if [[ $LAB_TTY ]]; then
 		devices+=(-chardev stdio,id=console,signal=off -device virtconsole,chardev=console)

@@ -276,12 +276,14 @@ parameter()
 
 # ---- all of it together ----
 
-# busy FUNCTION [ARGUMENT...]: rounds until the time is over; how many came to something
+# busy EXTRA FUNCTION [ARGUMENT...]: rounds until the time is over, and up to EXTRA seconds more while
+# none came to anything; how many did
 busy()
 {
-	local rounds=0 tries=0
+	local rounds=0 tries=0 last=$((END + $1))
 
-	while [ "$EPOCHSECONDS" -lt "$END" ]; do
+	shift
+	while [ "$EPOCHSECONDS" -lt "$END" ] || { [ $rounds = 0 ] && [ "$EPOCHSECONDS" -lt $last ]; }; do
 		tries=$((tries + 1))
 		"$@" >/dev/null 2>&1 </dev/null && rounds=$((rounds + 1))
 	done
@@ -311,8 +313,11 @@ everything()
 	END=$((EPOCHSECONDS + DURATION))
 	sinks
 	# shellcheck disable=SC2086 # a function and its arguments
-	for what in "${TRAFFIC[@]}" "${CHANGES[@]}"; do
-		busy $what &
+	for what in "${TRAFFIC[@]}"; do
+		busy 0 $what &
+	done
+	for what in "${CHANGES[@]}"; do
+		busy 120 "$what" &
 	done
 	for what in "${TRAFFIC[@]}" "${CHANGES[@]}"; do
 		wait_for $((DURATION + 300)) test -s "$WORK/rounds $what"
@@ -389,12 +394,56 @@ unload()
 	fresh
 }
 
+# Deleted devices are freed. What the kernel keeps of each one that is not shows where it tracks their
+# references; elsewhere in its memory, and a device has some 20 kB.
+tracked()
+{
+	find /sys/kernel/debug/ref_tracker -name 'netdev*' | wc -l
+}
+
+unreclaimable()
+{
+	awk '$1 == "SUnreclaim:" { print $2 }' /proc/meminfo
+}
+
+churn()
+{
+	local n
+
+	for ((n = 0; n < $1; n++)); do
+		cmd_ok on left ip link add churn type fz
+		cmd_ok on left ip link del churn
+	done
+}
+
+at_most()
+{
+	[ "$($1)" -le "$2" ]
+}
+
+freed()
+{
+	local most
+
+	churn 20
+	if [ -d /sys/kernel/debug/ref_tracker ]; then
+		most=$(tracked)
+		churn 5
+		wait_for 30 at_most tracked "$most"
+	else
+		most=$(($(unreclaimable) + 1000))
+		churn 100
+		wait_for 30 at_most unreclaimable "$most"
+	fi
+}
+
 host left right
 cable left eth 192.0.2.1/24 2001:db8::1/64 right eth 192.0.2.2/24 2001:db8::2/64
 tunnel
 check "everything at once for $DURATION s" everything
 check "the tunnel recovers" recovers
 check "a new tunnel" fresh
+check "deleted devices are freed" freed
 check "unloaded after its links were deleted, with traffic and dumps" unload deleted
 check "unloaded with its links, with traffic and dumps" unload alive
 finish_tests
