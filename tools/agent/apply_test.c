@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "kernel.h"
+#include "message.h"
 #include "parse.h"
 
 #define IFINDEX 7
@@ -585,6 +586,85 @@ static void test_sealed_key_that_does_not_open(void **state)
 	desired_clear(&d);
 }
 
+static void seal(fz_PeerKey *key, const struct end *end, uint8_t first)
+{
+	const uint8_t psk[FZ_KEY_LEN] = { first };
+
+	key->sealed_psk.size = KERNEL_SEALED_LEN;
+	assert_int_equal(crypto_box_seal(key->sealed_psk.bytes, psk, sizeof(psk), end->public), 0);
+}
+
+static void test_key_that_came_after_the_state_stays(void **state)
+{
+	fz_Item item = *peer_item(1);
+	fz_PeerKey key = { 0 };
+	struct desired d = { 0 };
+	struct want_peer *peer;
+	struct end client;
+	struct kernel k = { .dev = "fz0", .ifindex = IFINDEX, .control_public = client.public,
+			    .control_private = client.private };
+
+	(void)state;
+	crypto_box_keypair(client.public, client.private);
+	seal(&key, &client, 1);
+	item.body.peer.psk = true;
+	fz_bytes_set(item.body.peer.sealed_psk, key.sealed_psk.bytes, key.sealed_psk.size);
+	put(&d, &item);
+	assert_int_equal(kernel_apply_all(&k, &d, NULL), 0);
+	assert_int_equal(fake.psk[0], 1);
+
+	seal(&key, &client, 2);
+	peer = desired_peer(&d, item.body.peer.public_key.bytes);
+	assert_int_equal(kernel_peer_key(&k, peer, &key, NULL), 0);
+	assert_int_equal(fake.psk[0], 2);
+	assert_int_equal(kernel_apply_all(&k, &d, NULL), 0);
+	assert_int_equal(fake.psk[0], 2);
+
+	/* one that does not open is not taken */
+	key.sealed_psk.bytes[0] ^= 1;
+	assert_int_equal(kernel_peer_key(&k, peer, &key, NULL), -EBADMSG);
+	assert_int_equal(kernel_apply_all(&k, &d, NULL), 0);
+	assert_int_equal(fake.psk[0], 2);
+	desired_clear(&d);
+}
+
+static void count_made(void *arg, struct want_peer *peer)
+{
+	(void)peer;
+	(*(unsigned int *)arg)++;
+}
+
+static void test_key_is_told_until_there_was_a_handshake(void **state)
+{
+	unsigned int made = 0;
+	struct kernel gateway = { .dev = "fz0", .ifindex = IFINDEX, .gateway = true, .key_made = count_made,
+				  .arg = &made };
+	struct fz_peer now = { 0 };
+	struct desired d = { 0 };
+	struct want_peer *peer;
+	uint8_t key[FZ_KEY_LEN];
+	struct end client;
+
+	(void)state;
+	crypto_box_keypair(client.public, client.private);
+	memset(key, 1, sizeof(key));
+	put_end(&d, &client);
+	peer = desired_peer(&d, key);
+	assert_int_equal(kernel_peer_set(&gateway, peer, NULL, false, NULL), 0);
+	assert_int_equal(made, 1);
+	memcpy(now.preshared_key, fake.psk, sizeof(fake.psk));
+	assert_int_equal(kernel_peer_set(&gateway, peer, &now, false, NULL), 0);
+	assert_int_equal(made, 2);
+	now.last_handshake.sec = peer->made_at - 1;
+	assert_int_equal(kernel_peer_set(&gateway, peer, &now, false, NULL), 0);
+	assert_int_equal(made, 3);
+	now.last_handshake.sec = peer->made_at;
+	assert_int_equal(kernel_peer_set(&gateway, peer, &now, false, NULL), 0);
+	assert_int_equal(made, 3);
+	assert_memory_equal(now.preshared_key, fake.psk, sizeof(fake.psk));
+	desired_clear(&d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -598,6 +678,8 @@ int main(void)
 		cmocka_unit_test_setup(test_key_is_sealed_to_whom_it_was_made_for, setup),
 		cmocka_unit_test_setup(test_key_found_in_the_kernel_is_sealed_to_nobody, setup),
 		cmocka_unit_test_setup(test_sealed_key_that_does_not_open, setup),
+		cmocka_unit_test_setup(test_key_that_came_after_the_state_stays, setup),
+		cmocka_unit_test_setup(test_key_is_told_until_there_was_a_handshake, setup),
 	};
 
 	if (sodium_init() < 0)

@@ -105,7 +105,19 @@ void want_peer_keep_key(struct want_peer *peer, const struct want_peer *before)
 	memcpy(peer->preshared, before->preshared, sizeof(peer->preshared));
 	peer->asked = before->asked;
 	peer->made = before->made;
+	peer->made_at = before->made_at;
 	memcpy(peer->made_for, before->made_for, sizeof(peer->made_for));
+}
+
+/**
+ * want_peer_seal() - a preshared key that came sealed becomes the one that the peer shall have
+ * @peer: as the broker wants it
+ * @key: the message that brought it
+ */
+void want_peer_seal(struct want_peer *peer, const fz_PeerKey *key)
+{
+	memcpy(peer->sealed_psk, key->sealed_psk.bytes, key->sealed_psk.size);
+	peer->sealed_len = key->sealed_psk.size;
 }
 
 /**

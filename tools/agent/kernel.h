@@ -75,8 +75,7 @@ int kernel_peer_candidates(struct kernel *k, struct want_peer *want, const struc
 			   size_t n, bool connect, struct fz_error *err);
 int kernel_peer_seal(struct kernel *k, struct want_peer *want, uint8_t sealed[KERNEL_SEALED_LEN],
 		     struct fz_error *err);
-int kernel_peer_key(struct kernel *k, const uint8_t key[FZ_KEY_LEN], const uint8_t *sealed, size_t len,
-		    struct fz_error *err);
+int kernel_peer_key(struct kernel *k, struct want_peer *want, const fz_PeerKey *key, struct fz_error *err);
 
 /* network.c: addresses, routes, ask prefixes */
 int kernel_network_apply(struct kernel *k, const struct desired *d, struct fz_error *err);

@@ -4,6 +4,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "kernel.h"
 #include "key.h"
@@ -89,6 +90,7 @@ static int make_key(struct want_peer *want, struct fz_error *err)
 		return fz_error_set(err, ret, "no random numbers for a preshared key");
 	want->has_preshared = true;
 	want->made = want->has_control_key;
+	want->made_at = time(NULL);
 	memcpy(want->made_for, want->control_key, sizeof(want->made_for));
 	return 0;
 }
@@ -119,6 +121,12 @@ static void take_key(struct kernel *k, struct want_peer *want, const struct fz_p
 		k->key_missing(k->arg, want);
 }
 
+/* The key may have been lost with a broker or a connection: nothing shows yet that the other end has it. */
+static bool unheard(const struct want_peer *want, const struct fz_peer *now)
+{
+	return want->made && now && now->last_handshake.sec < want->made_at;
+}
+
 /*
  * The pair's preshared key. The gateway makes it and keeps it over restarts by
  * reading it from the kernel; the client has what the gateway sealed for it.
@@ -146,6 +154,8 @@ static int choose_key(struct kernel *k, struct want_peer *want, const struct fz_
 			return ret;
 		if (k->key_made)
 			k->key_made(k->arg, want);
+	} else if (unheard(want, now) && k->key_made) {
+		k->key_made(k->arg, want);
 	}
 	memcpy(set->preshared_key, want->preshared, FZ_KEY_LEN);
 	set->has |= FZ_HAS_PRESHARED_KEY;
@@ -332,27 +342,28 @@ int kernel_peer_seal(struct kernel *k, struct want_peer *want, uint8_t sealed[KE
 /**
  * kernel_peer_key() - a preshared key that the other end sealed for us
  * @k: the device
- * @key: the peer
- * @sealed: crypto_box_seal to our control key
- * @len: its length
+ * @want: the peer; a key that opens is the one that it shall have from now on
+ * @key: the message, with a crypto_box_seal to our control key
  * @err: why not
  *
  * Return: 0 or a negative errno.
  */
-int kernel_peer_key(struct kernel *k, const uint8_t key[FZ_KEY_LEN], const uint8_t *sealed, size_t len,
-		    struct fz_error *err)
+int kernel_peer_key(struct kernel *k, struct want_peer *want, const fz_PeerKey *key, struct fz_error *err)
 {
 	struct fz_peer *peer;
-	struct fz_device *dev = one_peer(k, key, &peer);
+	struct fz_device *dev = one_peer(k, want->key, &peer);
 	int ret;
 
 	if (!dev)
 		return fz_error_set(err, -ENOMEM, "out of memory");
-	ret = open_sealed(k, peer->preshared_key, sealed, len, err);
+	ret = open_sealed(k, peer->preshared_key, key->sealed_psk.bytes, key->sealed_psk.size, err);
 	peer->has |= FZ_HAS_PRESHARED_KEY;
 	peer->flags |= FZ_PEER_F_UPDATE_ONLY;
-	if (!ret)
+	if (!ret) {
+		want_peer_seal(want, key);
+		want->asked = false;
 		ret = fz_nl_device_set(k->nl, dev, err);
+	}
 	fz_device_free(dev);
 	return ret;
 }

@@ -690,12 +690,32 @@ static void on_key_missing(void *arg, const struct want_peer *peer)
 	session_send(arg, msg);
 }
 
+/* The parts of a state that came before a key have the one before it, which must not come back with them. */
+static void renew_incoming(struct agent *a, const fz_PeerKey *key)
+{
+	struct want_peer *peer = desired_peer(&a->incoming.fresh, key->peer.bytes);
+
+	if (peer)
+		want_peer_seal(peer, key);
+	for (size_t i = 0; i < a->incoming.n; i++) {
+		fz_Item *item = &a->incoming.items[i];
+
+		if (item->which_body == fz_Item_peer_tag &&
+		    !memcmp(item->body.peer.public_key.bytes, key->peer.bytes, FZ_KEY_LEN))
+			fz_bytes_set(item->body.peer.sealed_psk, key->sealed_psk.bytes, key->sealed_psk.size);
+	}
+}
+
 static void on_peer_key(struct agent *a, const fz_PeerKey *key)
 {
 	struct fz_error err = { 0 };
 	struct want_peer *peer;
 
-	peer = key->peer.size == FZ_KEY_LEN ? desired_peer(&a->desired, key->peer.bytes) : NULL;
+	if (key->peer.size != FZ_KEY_LEN)
+		return;
+	if (key->sealed_psk.size)
+		renew_incoming(a, key);
+	peer = desired_peer(&a->desired, key->peer.bytes);
 	if (!peer)
 		return;
 	if (key->want && a->kernel.gateway) {
@@ -705,8 +725,7 @@ static void on_peer_key(struct agent *a, const fz_PeerKey *key)
 			log_warning("the broker asks for the preshared key of %s in the name of somebody else", peer->name);
 		return;
 	}
-	if (!a->kernel.gateway && key->sealed_psk.size &&
-	    kernel_peer_key(&a->kernel, peer->key, key->sealed_psk.bytes, key->sealed_psk.size, &err))
+	if (!a->kernel.gateway && key->sealed_psk.size && kernel_peer_key(&a->kernel, peer, key, &err))
 		log_warning("a peer's preshared key could not be set: %s", err.text);
 }
 

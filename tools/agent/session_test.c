@@ -13,6 +13,7 @@
 
 #include "agent.h"
 #include "masquerade.h"
+#include "message.h"
 
 #define INSTANCE 11
 
@@ -106,13 +107,11 @@ int kernel_apply_items(struct kernel *k, struct desired *d, const fz_Item *items
 	return say(world.takes_items, err);
 }
 
-int kernel_peer_key(struct kernel *k, const uint8_t key[FZ_KEY_LEN], const uint8_t *sealed, size_t len,
-		    struct fz_error *err)
+int kernel_peer_key(struct kernel *k, struct want_peer *want, const fz_PeerKey *key, struct fz_error *err)
 {
 	(void)k;
+	(void)want;
 	(void)key;
-	(void)sealed;
-	(void)len;
 	(void)err;
 	return 0;
 }
@@ -470,6 +469,37 @@ static void test_preshared_key_for_somebody_else(void **state)
 	}
 }
 
+/* Between the parts of a state: the key of an earlier part is not the one that is wanted when the last one is in. */
+static void test_preshared_key_between_parts(void **state)
+{
+	const uint8_t key[FZ_KEY_LEN] = { [0 ... FZ_KEY_LEN - 1] = 2 };
+	fz_State *part;
+	fz_Message *msg;
+	fz_Peer *peer;
+
+	(void)state;
+	hear_state(1, 0);
+	for (uint64_t base = 0; base <= 1; base++) {
+		part = state_message(&msg, base ? 3 : 2, base ? 2 : 0);
+		part->last = false;
+		peer = add_peer(part, 2);
+		peer->sealed_psk.size = KERNEL_SEALED_LEN;
+		memset(peer->sealed_psk.bytes, 1, KERNEL_SEALED_LEN);
+		hear(msg);
+
+		msg = message(fz_Message_peer_key_tag);
+		fz_bytes_set(msg->body.peer_key.peer, key, sizeof(key));
+		msg->body.peer_key.sealed_psk.size = KERNEL_SEALED_LEN;
+		memset(msg->body.peer_key.sealed_psk.bytes, 9, KERNEL_SEALED_LEN);
+		hear(msg);
+
+		state_message(&msg, base ? 3 : 2, base ? 2 : 0);
+		hear(msg);
+		assert_acked(base ? 3 : 2, fz_CODE_NONE);
+		assert_int_equal(desired_peer(&agent.desired, key)->sealed_psk[0], 9);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -482,6 +512,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_parts_without_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_access_that_is_taken_away_from_the_device, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_preshared_key_for_somebody_else, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_preshared_key_between_parts, setup, teardown),
 	};
 
 	if (sodium_init() < 0)
