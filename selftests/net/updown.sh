@@ -746,15 +746,16 @@ signals()
 {
 	local pid
 
+	mkfifo "$WORK/go"	# of its own: nobody else opens it meanwhile
 	{ interface; echo "Address = 10.0.0.1/24"; echo "DNS = 1.2.3.4"
-		echo "PostUp = touch \$RECORD/waiting; read -r _ <$WORK/never"
+		echo "PostUp = touch \$RECORD/waiting; read -r _ <$WORK/go"
 		peer 0; echo "AllowedIPs = 0.0.0.0/0"; } >$FILE
 	start
 	RECORD=$WORK/ours ip netns exec "$(ns ours)" fzctl up $NAME >"$WORK/ours.said" 2>&1 &
 	pid=$!
 	wait_for 60 test -e "$WORK/ours/waiting"
 	kill -TERM "$pid"
-	echo >"$WORK/never"
+	echo >"$WORK/go"
 	wait "$pid" && fail "it ended well"
 	grep -q interrupted "$WORK/ours.said" || fail "it does not say why: $(cat "$WORK/ours.said")"
 	in_ours ip link show $NAME 2>/dev/null && fail "the device is left"
