@@ -17,10 +17,6 @@
 #include <net/ip.h>
 #include <net/ipv6.h>
 
-/* Extension headers that the kernel has no names for: RFC 7401, RFC 5533. */
-#define NEXTHDR_HIP 139
-#define NEXTHDR_SHIM6 140
-
 /* SCTP's common header and that of the first chunk (RFC 9260, section 3). */
 #define SCTP_HEADERS 16
 #define SCTP_CHUNK_TYPE 12

@@ -15,6 +15,10 @@
 #include "tests/stage.h"
 #include "tests/suites.h"
 
+/* Headers that the kernel has no names for: RFC 7401, RFC 5533. */
+#define NEXTHDR_HIP 139
+#define NEXTHDR_SHIM6 140
+
 static enum fz_reason dissect(struct sk_buff *skb, struct fz_packet *packet)
 {
 	enum fz_reason reason = fz_dissect(skb, packet);
@@ -151,6 +155,46 @@ static void walks_extensions(struct kunit *test)
 	skb = extended(test, &tuple, some, 4);
 	skb->data[49] = 200;
 	KUNIT_EXPECT_EQ(test, FZ_REASON_MALFORMED, dissect(skb, &packet));
+}
+
+/* To a receiver these are protocols: what follows them is theirs, and so is their length. */
+static void walks_no_protocol(struct kunit *test)
+{
+	static const u8 protos[] = { NEXTHDR_MOBILITY, NEXTHDR_HIP, NEXTHDR_SHIM6 };
+	struct fz_packet packet;
+	struct fz_tuple inner;
+	unsigned int i;
+
+	fz_stage_tuple(test->priv, &inner, IPPROTO_TCP, "fd00::1", 4000, "fd01::2", 443);
+	for (i = 0; i < ARRAY_SIZE(protos); i++) {
+		const u8 behind[] = { NEXTHDR_DEST, protos[i] };
+		const u8 first[] = { NEXTHDR_FRAGMENT, protos[i] };
+		struct fz_tuple want;
+		struct sk_buff *skb;
+
+		fz_stage_tuple(test->priv, &want, protos[i], "fd00::1", 0, "fd01::2", 0);
+		KUNIT_EXPECT_EQ(test, FZ_REASON_NONE,
+				dissect(extended(test, &inner, &protos[i], 1), &packet));
+		KUNIT_EXPECT_EQ(test, FZ_PACKET_PLAIN, packet.kind);
+		KUNIT_EXPECT_MEMEQ(test, &want, &packet.tuple, sizeof(want));
+		KUNIT_EXPECT_EQ(test, 40, packet.l4);
+		KUNIT_EXPECT_EQ(test, FZ_REASON_NONE,
+				dissect(extended(test, &inner, behind, 2), &packet));
+		KUNIT_EXPECT_MEMEQ(test, &want, &packet.tuple, sizeof(want));
+		KUNIT_EXPECT_EQ(test, 48, packet.l4);
+		/* Longer than the packet, by its own account. */
+		skb = extended(test, &inner, &protos[i], 1);
+		skb->data[41] = 200;
+		KUNIT_EXPECT_EQ(test, FZ_REASON_NONE, dissect(skb, &packet));
+		/* With fragments still to come. */
+		skb = extended(test, &inner, first, 2);
+		skb_trim(skb, 40 + 8 + 32);
+		ipv6_hdr(skb)->payload_len = htons(skb->len - 40);
+		skb->data[43] = IP6_MF;
+		KUNIT_EXPECT_EQ(test, FZ_REASON_NONE, dissect(skb, &packet));
+		KUNIT_EXPECT_EQ(test, FZ_PACKET_FRAGMENT_FIRST, packet.kind);
+		KUNIT_EXPECT_MEMEQ(test, &want, &packet.tuple, sizeof(want));
+	}
 }
 
 static void refuses_lies(struct kunit *test)
@@ -354,6 +398,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(reads_tuples),
 	KUNIT_CASE(reads_options),
 	KUNIT_CASE(walks_extensions),
+	KUNIT_CASE(walks_no_protocol),
 	KUNIT_CASE(refuses_lies),
 	KUNIT_CASE(reads_errors),
 	KUNIT_CASE(reads_fragments),
