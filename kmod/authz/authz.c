@@ -69,12 +69,13 @@ static void init_counts(struct fz_authz *az)
  * @dev: the device
  * @ops: the tunnel's
  * @mode: in both directions
+ * @max_flows: of the device, passed fz_max_flows_check() or is fz_max_flows_default()
  *
  * Context: may sleep.
  * Return: 0 or -ENOMEM.
  */
 int fz_authz_init(struct fz_authz *az, struct net_device *dev, const struct fz_authz_ops *ops,
-		  enum fz_mode mode)
+		  enum fz_mode mode, u32 max_flows)
 {
 	struct fz_policy *policy = fz_policy_alloc();
 	int err = -ENOMEM;
@@ -96,8 +97,8 @@ int fz_authz_init(struct fz_authz *az, struct net_device *dev, const struct fz_a
 	az->mode[FZ_DIR_OUT].mode = mode;
 	az->observes = mode == FZ_MODE_OBSERVE;
 	az->timeouts = default_timeouts;
-	az->max_flows = dev ? fz_max_flows_default(dev_net(dev)) : FZ_FLOWS_MAX_DEFAULT;
-	az->max_peer_flows = az->max_flows - az->max_flows / 4;
+	az->max_flows = max_flows;
+	az->max_peer_flows = max_flows - max_flows / 4;
 	mutex_init(&az->lock);
 	spin_lock_init(&az->flow_lock);
 	INIT_LIST_HEAD(&az->fresh);

@@ -305,7 +305,7 @@ int fz_authz_module_init(void);
 void fz_authz_module_exit(void);
 
 int fz_authz_init(struct fz_authz *az, struct net_device *dev, const struct fz_authz_ops *ops,
-		  enum fz_mode mode);
+		  enum fz_mode mode, u32 max_flows);
 void fz_authz_stop(struct fz_authz *az);
 void fz_authz_destroy(struct fz_authz *az);
 void fz_authz_peer_init(struct fz_authz *az, struct fz_authz_peer *ap, u64 id);

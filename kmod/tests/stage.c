@@ -113,7 +113,7 @@ int fz_stage_init(struct kunit *test)
 	__skb_queue_head_init(&stage->sent);
 	__skb_queue_head_init(&stage->delivered);
 	__skb_queue_head_init(&stage->rerouted);
-	err = fz_authz_init(&stage->az, NULL, &ops, FZ_MODE_ENFORCE);
+	err = fz_authz_init(&stage->az, NULL, &ops, FZ_MODE_ENFORCE, FZ_FLOWS_MAX_DEFAULT);
 	if (err) {
 		kvfree(stage);
 		return err;

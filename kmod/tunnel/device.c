@@ -319,7 +319,8 @@ static int link_create(struct net *net, struct net_device *dev)
 	err = fz_compat_stats_alloc(dev);
 	if (err)
 		goto err_queues;
-	err = fz_authz_init(&fz->authz, dev, &authz_ops, READ_ONCE(default_mode));
+	err = fz_authz_init(&fz->authz, dev, &authz_ops, READ_ONCE(default_mode),
+			    fz_max_flows_default(dev_net(dev)));
 	if (err)
 		goto err_stats;
 	fz_events_init(&fz->events);
