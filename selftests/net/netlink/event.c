@@ -4,15 +4,12 @@
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "message.h"
@@ -394,38 +391,15 @@ static bool sideband(struct mnl_socket *sock)
 	return true;
 }
 
-/* Namespaces of users and networks of this process' own, whose root it is. */
-static void leave_namespaces(void)
-{
-	int fd;
-
-	if (unshare(CLONE_NEWUSER | CLONE_NEWNET))
-		err(1, "cannot make a user namespace");
-	fd = open("/proc/self/uid_map", O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || write(fd, "0 0 1", 5) != 5)
-		err(1, "uid_map");
-	close(fd);
-}
-
-/* The other process has come as far as this. */
-static bool meet(int fd)
-{
-	char byte = 0;
-
-	return write(fd, &byte, 1) == 1 && read(fd, &byte, 1) == 1;
-}
-
 /* Root in the namespace that the device was moved to, and nobody in the one it was made in. */
 static bool as_stranger(int fd)
 {
 	static const char sentence[] = "no right in the namespace that the tunnel's sockets are in";
 	static const char stun[] = "\x00\x01\x00\x00\x21\x12\xa4\x42";
-	struct mnl_socket *sock;
+	struct mnl_socket *sock = sock_open();
 	struct message *m;
 	char byte;
 
-	leave_namespaces();
-	sock = sock_open();
 	EXPECT(meet(fd));
 	/* Here comes the device. */
 	EXPECT(meet(fd));
@@ -483,27 +457,10 @@ static bool with_stranger(struct mnl_socket *sock, int fd, pid_t stranger)
 /* Who gets the device does not get the sockets of those who made it. */
 static bool moved_device(struct mnl_socket *sock)
 {
-	bool passed;
-	int fds[2];
-	int status;
-	pid_t child;
+	bool passed = beside_stranger(sock, with_stranger, as_stranger);
 
-	EXPECT(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds));
-	fflush(stdout);
-	child = fork();
-	if (!child) {
-		close(fds[0]);
-		passed = as_stranger(fds[1]);
-		fflush(stdout);
-		_exit(passed ? 0 : 1);
-	}
-	close(fds[1]);
-	passed = with_stranger(sock, fds[0], child);
-	close(fds[0]);
-	waitpid(child, &status, 0);
 	/* It went with the namespace that it was in. */
 	EXPECT(!system("ip link show " DEV " >/dev/null 2>&1 || ip link add " DEV " type fz"));
-	EXPECT(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 	return passed;
 }
 

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #define DEV "fz0"
 #define MESSAGE_MAX (128 * 1024)
@@ -96,6 +97,14 @@ bool expect_answer(const char *file, int line, struct answer answer, int error,
 char *snapshot(struct mnl_socket *sock);
 
 typedef bool (*test_fn)(struct mnl_socket *sock);
+
+typedef bool (*here_fn)(struct mnl_socket *sock, int fd, pid_t stranger);
+typedef bool (*there_fn)(int fd);
+
+/* Runs @here, and @there as root of namespaces of users and networks made for it: at the same time. */
+bool beside_stranger(struct mnl_socket *sock, here_fn here, there_fn there);
+/* The other process has come as far as this. */
+bool meet(int fd);
 
 /**
  * struct test - one test; a device "fz0" that is up and enforces exists while it runs
