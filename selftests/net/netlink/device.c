@@ -4,8 +4,10 @@
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -577,6 +579,98 @@ static bool settings(struct mnl_socket *sock)
 	return true;
 }
 
+static void read_max_flows(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct nlattr *attr;
+
+	mnl_attr_for_each(attr, nlh, 4) {
+		if (mnl_attr_get_type(attr) == FZ_DEVICE_A_MAX_FLOWS)
+			*(uint32_t *)arg = mnl_attr_get_u32(attr);
+	}
+}
+
+static uint32_t max_flows(struct mnl_socket *sock)
+{
+	struct message *m = request(FZ_CMD_GET_DEVICE);
+	uint32_t max = 0;
+
+	put_string(m, FZ_DEVICE_A_IFNAME, DEV);
+	if (dump(sock, m, read_max_flows, &max).error)
+		errx(1, "cannot read the device");
+	return max;
+}
+
+static struct answer set_max_flows(struct mnl_socket *sock, uint32_t max)
+{
+	struct message *m = set_device();
+
+	put_u32(m, FZ_DEVICE_A_MAX_FLOWS, max);
+	return do_request(sock, m);
+}
+
+/* A device of a user namespace, in the hands of its root. */
+static bool few_flows_there(int fd)
+{
+	static const char sentence[] =
+		"max-flows above 65536 needs CAP_NET_ADMIN outside of any user namespace";
+	struct mnl_socket *sock = sock_open();
+
+	EXPECT(!system("ip link add " DEV " type fz"));
+	EXPECT(max_flows(sock) == 1 << 16);
+	EXPECT_OK(set_max_flows(sock, 1000));
+	EXPECT_OK(set_max_flows(sock, 1 << 16));
+	EXPECT_REFUSED(set_max_flows(sock, (1 << 16) + 1), EPERM, sentence);
+	EXPECT(max_flows(sock) == 1 << 16);
+	EXPECT(meet(fd));
+	/* Whoever has the right outside has allowed more. */
+	EXPECT(meet(fd));
+	EXPECT(max_flows(sock) == 1 << 20);
+	EXPECT_REFUSED(set_max_flows(sock, 1 << 20), EPERM, sentence);
+	EXPECT_OK(set_max_flows(sock, 1));
+	mnl_socket_close(sock);
+	return true;
+}
+
+static struct mnl_socket *sock_open_at(pid_t pid)
+{
+	int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	struct mnl_socket *sock;
+	char path[64];
+	int there;
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
+	there = open(path, O_RDONLY | O_CLOEXEC);
+	if (own < 0 || there < 0 || setns(there, CLONE_NEWNET))
+		err(1, "%s", path);
+	sock = sock_open();
+	if (setns(own, CLONE_NEWNET))
+		err(1, "cannot return to the own namespace");
+	close(there);
+	close(own);
+	return sock;
+}
+
+static bool many_flows_here(struct mnl_socket *sock, int fd, pid_t stranger)
+{
+	struct mnl_socket *there;
+
+	EXPECT(max_flows(sock) == 1 << 20);
+	EXPECT_OK(set_max_flows(sock, 1 << 24));
+	EXPECT_REFUSED(set_max_flows(sock, (1 << 24) + 1), ERANGE, "integer out of range");
+	EXPECT(max_flows(sock) == 1 << 24);
+	EXPECT(meet(fd));
+	there = sock_open_at(stranger);
+	EXPECT_OK(set_max_flows(there, 1 << 20));
+	mnl_socket_close(there);
+	EXPECT(meet(fd));
+	return true;
+}
+
+static bool few_flows(struct mnl_socket *sock)
+{
+	return beside_stranger(sock, many_flows_here, few_flows_there);
+}
+
 static bool as_nobody(struct mnl_socket *sock)
 {
 	static const char *const groups[] = { FZ_MCGRP_PEERS, FZ_MCGRP_FLOWS, FZ_MCGRP_DENIALS,
@@ -632,6 +726,7 @@ const struct test device_tests[] = {
 	{ "candidates are kept or refused", candidates },
 	{ "candidates that join others are counted with them", candidates_join },
 	{ "modes, timeouts and ask prefixes are checked", settings },
+	{ "a user namespace has few flows and cannot take more", few_flows },
 	{ "only counting needs no rights", needs_rights },
 	{}
 };
