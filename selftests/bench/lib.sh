@@ -1,19 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash disable=SC2154
 #
-# What benchmarks of the tunnel share: two hosts, left 192.0.2.1 and right 192.0.2.2, with tunnels of
-# either kind between them. A benchmark sources this file and calls hosts.
+# What benchmarks share: two hosts, left 192.0.2.1 and right 192.0.2.2, with tunnels of either kind
+# between them, and the summary. A benchmark sources this file, calls hosts if it needs them, writes the
+# figures of each round as a line of $work/rounds, and ends with summarize, show and $work/json.
 umask 077
 left=bench$$-left right=bench$$-right
 work=$(mktemp -d)
 
+# What is left over goes; links says which links, outside of the hosts, are the benchmark's.
 finish()
 {
-	local host
+	local host link
 
 	if [ -n "${server-}" ]; then kill "$server" 2>/dev/null || :; fi
 	for host in $(ip netns list | sed -n "s/^\(bench$$-[^ ]*\).*/\1/p"); do
 		ip netns del "$host"
+	done
+	for link in ${links-}; do
+		ip link del "$link" 2>/dev/null || :
 	done
 	rm -rf "$work"
 }
@@ -21,7 +26,7 @@ trap finish EXIT
 
 on() { local host=$1; shift; ip netns exec "$host" "$@"; }
 
-# Both hosts, with a cable between them; seconds is how long a measurement takes.
+# Both hosts, with a cable between them.
 hosts()
 {
 	local end host
@@ -59,9 +64,71 @@ tunnel()
 	on "$right" ip link set "$dev" up
 }
 
-# TCP from left to right, Mbit/s
+# open_up DEV: fz refuses nothing
+open_up()
+{
+	local end
+
+	for end in "$left" "$right"; do
+		on "$end" fzctl mode "$1" in open
+		on "$end" fzctl mode "$1" out open
+	done
+}
+
+# serve ADDRESS...: right is ready for mbits, and left reaches it at all of these
+serve()
+{
+	local address
+
+	on "$right" iperf3 -s >/dev/null 2>&1 &
+	server=$!
+	for address in "$@"; do
+		until on "$left" ping -qc1 -W1 "$address" >/dev/null; do :; done
+	done
+}
+
+# TCP from left to right, Mbit/s; seconds is how long it takes.
 mbits()
 {
 	on "$left" iperf3 -c "$1" -t "$seconds" -O 1 -J |
 		jq -r '.end.sum_received.bits_per_second / 1e6 | floor'
+}
+
+# From what ping says to the median of its round trips, microseconds.
+median_rtt()
+{
+	sed -n 's/.*time=\([0-9.]*\) ms/\1/p' | sort -n |
+		awk '{ v[NR] = $1 } END { print int(v[int((NR + 1) / 2)] * 1000) }'
+}
+
+# summarize JQ [OPTION...]: the rounds as one object in $work/json. JQ makes its special fields of a list
+# of rounds, which are lists of numbers; pair(i; j) compares what is in column i for WireGuard with what
+# is in column j for fz.
+summarize()
+{
+	local fields=$1
+
+	shift
+	jq -Rsc --arg kernel "$(uname -r)" --argjson cpus "$(nproc)" "$@" '
+		def median: sort | .[((length - 1) / 2) | floor];
+		def figure: { median: median, min: min, max: max };
+		def pair($i; $j): { wireguard: (map(.[$i]) | figure), fz: (map(.[$j]) | figure),
+				    ratio: (map(.[$j] / .[$i]) | median) };
+		split("\n") | map(select(. != "") | split(" ") | map(tonumber)) |
+		{ kernel: $kernel, cpus: $cpus } + ('"$fields"')' "$work/rounds" >"$work/json"
+}
+
+# show JQ: the lists that JQ makes of the summary as the rows of a table; hundredths is for ratios
+show()
+{
+	jq -r "def hundredths: . * 100 | round / 100; $1 | @tsv" "$work/json" | column -t -s "$(printf '\t')"
+}
+
+# show_pairs FZ JQ: a table of the pairs in the summary. FZ is what the column of fz is called, JQ makes a
+# [NAME, PAIR] for each row.
+show_pairs()
+{
+	show '["kernel \(.kernel), \(.cpus) CPUs, \(if .peers then "\(.peers) peers, " else "" end)\(.rounds) rounds; median (min-max)"],
+		["", "wireguard", "'"$1"'", "ratio"],
+		(('"$2"') | [.[0], (.[1] | .wireguard, .fz | "\(.median) (\(.min)-\(.max))"), (.[1].ratio | hundredths)])'
 }
