@@ -395,22 +395,24 @@ static unsigned int add_current(struct fz_peer *peer, union fz_path_addr *target
  *
  * Sending is best effort, as it is with one endpoint.
  *
- * Context: process, BH enabled.
- * Return: false if the peer has no candidates: then nothing was sent.
+ * Context: may sleep, BH enabled.
+ * Return: false if the peer has no candidates, or there is no memory for them: then nothing was sent.
  */
 bool fz_path_send_initiation(struct fz_peer *peer, const void *message, size_t len, u8 ds)
 {
-	union fz_path_addr targets[FZ_PATH_TARGETS];
+	union fz_path_addr *targets;
 	unsigned int count;
 	unsigned int i;
 	bool probe;
 
 	if (!rcu_access_pointer(peer->path.list))
 		return false;
-	count = fz_path_targets(&peer->path, targets, &probe, jiffies);
-	if (!count)
+	/* Too many for a stack that all of the outer packet's way through the host is still to come on. */
+	targets = kmalloc_array(FZ_PATH_TARGETS, sizeof(*targets), GFP_KERNEL);
+	if (!targets)
 		return false;
-	if (!probe)
+	count = fz_path_targets(&peer->path, targets, &probe, jiffies);
+	if (count && !probe)
 		count = add_current(peer, targets, count);
 	for (i = 0; i < count; i++) {
 		struct fz_endpoint endpoint;
@@ -418,7 +420,8 @@ bool fz_path_send_initiation(struct fz_peer *peer, const void *message, size_t l
 		fz_path_to_endpoint(&targets[i], &endpoint);
 		fz_socket_send_outside(peer->device, &endpoint, message, len, ds);
 	}
-	return true;
+	kfree(targets);
+	return count;
 }
 
 /**
