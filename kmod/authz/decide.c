@@ -14,14 +14,19 @@
 struct tally {
 	u64 now;
 	struct fz_grant *denies;
-	struct fz_grant *allows;	/* of several, the one that ends last */
+	struct fz_grant *allows;	/* of several, see is_better() */
+	struct fz_grant *spent;
 	struct fz_grant *expired;
 };
 
-static bool ends_later(const struct fz_grant *a, const struct fz_grant *b)
+/* Without limits rather than with, and that which ends last. */
+static bool is_better(const struct fz_grant *a, const struct fz_grant *b)
 {
 	u64 lease_a = READ_ONCE(a->lease), lease_b = READ_ONCE(b->lease);
+	bool limits_a = rcu_access_pointer(a->meter), limits_b = rcu_access_pointer(b->meter);
 
+	if (limits_a != limits_b)
+		return limits_b;
 	return lease_b && (!lease_a || lease_a > lease_b);
 }
 
@@ -41,7 +46,9 @@ static void add_grant(struct tally *tally, struct fz_policy *policy,
 	}
 	if (grant->action == FZ_ACTION_DENY)
 		tally->denies = grant;
-	else if (!tally->allows || ends_later(grant, tally->allows))
+	else if (fz_meter_is_spent(rcu_dereference(grant->meter)))
+		tally->spent = grant;
+	else if (!tally->allows || is_better(grant, tally->allows))
 		tally->allows = grant;
 }
 
@@ -89,6 +96,9 @@ static void conclude(const struct tally *tally, struct fz_decision *decision)
 	} else if (tally->allows) {
 		decision->reason = FZ_REASON_NONE;
 		decision->grant = tally->allows;
+	} else if (tally->spent) {
+		decision->reason = FZ_REASON_QUOTA;
+		decision->grant = tally->spent;
 	} else if (tally->expired) {
 		decision->reason = FZ_REASON_EXPIRED;
 		decision->grant = tally->expired;
@@ -121,9 +131,10 @@ static void consider_asking(struct fz_authz *az, struct fz_authz_peer *ap, enum 
  * @now: boot clock, ns
  * @decision: filled in
  *
- * Deny beats allow, whatever the prefixes, and whoever the peers are. What has expired is as good
- * as gone, but is named as the reason. Which of several grants admits has no effect but on whose
- * counters it goes; it is the one that ends last.
+ * Deny beats allow, whatever the prefixes, and whoever the peers are. What has expired, or whose
+ * quota is used up, is as good as gone, but is named as the reason. Of several grants that admit, one
+ * without limits does, or else the one that ends last; the flow goes on its counters, and by its
+ * limits alone.
  *
  * Context: RCU; @decision->grant stays as long.
  */

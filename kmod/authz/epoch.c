@@ -70,7 +70,21 @@ static int check_owner(const struct fz_authz *az, u64 owner, struct netlink_ext_
 }
 
 /* What a grant has counted goes over to the grant that restates it. */
-static void carry_counts(struct fz_policy *old, struct fz_policy *policy)
+static void carry_counts(struct fz_authz *az, struct fz_grant *grant, struct fz_grant *heir)
+{
+	atomic64_add(atomic64_xchg(&grant->packets, 0), &heir->packets);
+	atomic64_add(atomic64_xchg(&grant->bytes, 0), &heir->bytes);
+}
+
+static void carry_meter(struct fz_authz *az, struct fz_grant *grant, struct fz_grant *heir)
+{
+	fz_grant_inherit_meter(az, heir, grant);
+}
+
+/* Calls @carry for all grants of @old that @policy restates. */
+static void for_each_heir(struct fz_authz *az, struct fz_policy *old, struct fz_policy *policy,
+			  void (*carry)(struct fz_authz *az, struct fz_grant *grant,
+					struct fz_grant *heir))
 {
 	struct rhashtable_iter iter;
 	struct fz_grant *grant;
@@ -87,10 +101,8 @@ static void carry_counts(struct fz_policy *old, struct fz_policy *policy)
 		key.resource = fz_resource_find(policy, grant->key.resource->name);
 		heir = key.resource ? rhashtable_lookup_fast(&policy->grants, &key,
 							     fz_grant_table) : NULL;
-		if (heir) {
-			atomic64_add(atomic64_xchg(&grant->packets, 0), &heir->packets);
-			atomic64_add(atomic64_xchg(&grant->bytes, 0), &heir->bytes);
-		}
+		if (heir)
+			carry(az, grant, heir);
 		if (need_resched()) {
 			rhashtable_walk_stop(&iter);
 			cond_resched();
@@ -111,6 +123,9 @@ static int commit_locked(struct fz_authz *az, struct netlink_ext_ack *extack)
 		return err;
 	}
 	old = rcu_dereference_protected(az->policy, lockdep_is_held(&az->lock));
+	/* Before packets see the new grants: what they use counts from the first one on. */
+	if (old->metered && policy->metered)
+		for_each_heir(az, old, policy, carry_meter);
 	policy->live = true;
 	rcu_assign_pointer(az->policy, policy);
 	az->staged = NULL;
@@ -119,7 +134,7 @@ static int commit_locked(struct fz_authz *az, struct netlink_ext_ack *extack)
 	/* From here no packet is judged by the old one. */
 	synchronize_rcu();
 	old->live = false;
-	carry_counts(old, policy);
+	for_each_heir(az, old, policy, carry_counts);
 	fz_policy_retire(az, old);
 	return 0;
 }

@@ -105,6 +105,8 @@ static enum fz_flow_end end_of(const struct fz_flow *flow, const struct fz_grant
 		return FZ_END_DENIED;
 	if (flow->mode != decision->mode)
 		return FZ_END_MODE;
+	if (decision->reason == FZ_REASON_QUOTA)
+		return FZ_END_QUOTA;
 	if (decision->reason == FZ_REASON_EXPIRED || (lease && lease <= now))
 		return FZ_END_EXPIRED;
 	return FZ_END_REVOKED;
@@ -121,7 +123,9 @@ static bool is_current(const struct fz_flow *flow, u32 gen, u64 now)
 	if (!grant)
 		return true;
 	lease = READ_ONCE(grant->lease);
-	return !lease || now < lease;
+	if (lease && now >= lease)
+		return false;
+	return !fz_meter_is_spent(rcu_dereference(grant->meter));
 }
 
 /* Whether @heir is @grant after a change of it, or restated by an epoch. */
@@ -170,8 +174,8 @@ static bool judge_again(struct fz_authz *az, struct fz_flow *flow, u32 gen, u64 
  * @now: boot clock, ns
  * @why: if it may not, filled in with the decision that ended it
  *
- * While nothing changed this reads three words. After a change of policy or mode, or when the
- * lease of its grant has ended, the flow is judged again as its first packet was: another grant
+ * While nothing changed this reads four words. After a change of policy or mode, or when the lease
+ * of its grant has ended or its quota is used up, the flow is judged again as its first packet was: another grant
  * may admit it just as well. If none does, it is ended, but kept to be refused by, until policy
  * admits it again or it has been silent for long: see fz_flow_refuse().
  *

@@ -57,6 +57,7 @@ void fz_grant_put(struct fz_grant *grant)
 {
 	if (!refcount_dec_and_test(&grant->refs))
 		return;
+	fz_meter_put(rcu_dereference_protected(grant->meter, true));
 	fz_resource_put(grant->key.resource);
 	call_rcu(&grant->rcu, free_grant_rcu);
 }
@@ -103,10 +104,6 @@ void fz_grant_drop_peer(struct fz_authz *az, struct fz_authz_peer *ap)
 
 static int check_limits(const struct fz_grant_spec *spec, struct netlink_ext_ack *extack)
 {
-	if (spec->quota || spec->rate || spec->flow_rate) {
-		NL_SET_ERR_MSG(extack, "quota, rate and flow-rate cannot be enforced yet");
-		return -EOPNOTSUPP;
-	}
 	if (spec->has_lease && !spec->lease_ms) {
 		NL_SET_ERR_MSG(extack, "a lease is at least a millisecond");
 		return -EINVAL;
@@ -119,7 +116,11 @@ static int check_limits(const struct fz_grant_spec *spec, struct netlink_ext_ack
 		NL_SET_ERR_MSG(extack, "the action of a grant is allow or deny");
 		return -EINVAL;
 	}
-	return 0;
+	if (spec->action == FZ_ACTION_DENY && fz_limits_any(&spec->limits)) {
+		NL_SET_ERR_MSG(extack, "quota, rate and flow-rate are for what is allowed, not for a denial");
+		return -EINVAL;
+	}
+	return fz_limits_check(&spec->limits, extack);
 }
 
 /* Finds what @spec names. */
@@ -155,6 +156,15 @@ static struct fz_grant *new_grant(const struct fz_grant_key *key,
 
 	if (!grant)
 		return NULL;
+	if (fz_limits_any(&spec->limits)) {
+		struct fz_meter *meter = fz_meter_alloc(&spec->limits);
+
+		if (!meter) {
+			kmem_cache_free(grant_cache, grant);
+			return NULL;
+		}
+		RCU_INIT_POINTER(grant->meter, meter);
+	}
 	grant->key = *key;
 	grant->action = spec->action;
 	memcpy(grant->tag, spec->tag, sizeof(grant->tag));
@@ -230,6 +240,47 @@ static void link_grant(struct fz_policy *policy, struct fz_grant *grant)
 	WRITE_ONCE(grant->dead, false);
 }
 
+static struct fz_meter *meter_of(const struct fz_authz *az, const struct fz_grant *grant)
+{
+	return rcu_dereference_protected(grant->meter, lockdep_is_held(&az->lock));
+}
+
+/**
+ * fz_grant_inherit_meter() - has a grant go on with what was used of the one whose place it takes
+ * @az: the device's
+ * @grant: seen by no packet yet; its limits become those of the meter
+ * @old: the one in force
+ *
+ * Both have the same meter then, so that not a packet is lost between them.
+ *
+ * Context: az->lock held.
+ */
+void fz_grant_inherit_meter(struct fz_authz *az, struct fz_grant *grant,
+			    const struct fz_grant *old)
+{
+	struct fz_meter *mine = meter_of(az, grant), *meter = meter_of(az, old);
+
+	if (!mine || !meter)
+		return;
+	fz_meter_set(meter, &mine->limits);
+	refcount_inc(&meter->refs);
+	rcu_assign_pointer(grant->meter, meter);
+	fz_meter_put(mine);
+}
+
+/* Gives @old, which is in force, the limits of @grant, which is not to be. */
+static void change_limits(struct fz_authz *az, struct fz_grant *old, struct fz_grant *grant)
+{
+	struct fz_meter *meter = meter_of(az, old);
+
+	if (meter && meter_of(az, grant)) {
+		fz_meter_set(meter, &meter_of(az, grant)->limits);
+		return;
+	}
+	rcu_assign_pointer(old->meter, meter_of(az, grant));
+	RCU_INIT_POINTER(grant->meter, meter);
+}
+
 /* Puts @grant in the place of @old, which flows may still refer to. */
 static void replace_grant(struct fz_policy *policy, struct fz_grant *old, struct fz_grant *grant)
 {
@@ -250,16 +301,21 @@ static void note_lease(struct fz_authz *az, const struct fz_grant *grant)
 		fz_flow_note_lease(az, grant->lease);
 }
 
-/* Cannot fail. Returns whether flows have to be judged again. */
+/*
+ * Cannot fail. Returns whether flows have to be judged again: they could lose something, or, where
+ * there are limits, be admitted by a grant that has none.
+ */
 static bool apply(struct fz_authz *az, struct fz_policy *policy, struct change *change)
 {
 	struct fz_grant *grant = change->grant;
 	struct fz_grant *old;
 
 	note_lease(az, grant);
+	if (meter_of(az, grant))
+		policy->metered = true;
 	if (change->inserted) {
 		link_grant(policy, grant);
-		return grant->action == FZ_ACTION_DENY;
+		return grant->action == FZ_ACTION_DENY || policy->metered;
 	}
 	old = rhashtable_lookup_fast(&policy->grants, &grant->key, fz_grant_table);
 	if (old->action == grant->action && !memcmp(old->tag, grant->tag, sizeof(old->tag))) {
@@ -267,10 +323,12 @@ static bool apply(struct fz_authz *az, struct fz_policy *policy, struct change *
 
 		/* Flows look at the lease for themselves; that of a denial may have ended just now. */
 		WRITE_ONCE(old->lease, grant->lease);
+		change_limits(az, old, grant);
 		note_lease(az, grant);
 		fz_grant_put(grant);
-		return had_lease && old->action == FZ_ACTION_DENY;
+		return had_lease && (old->action == FZ_ACTION_DENY || policy->metered);
 	}
+	fz_grant_inherit_meter(az, grant, old);
 	replace_grant(policy, old, grant);
 	return true;
 }
@@ -395,6 +453,7 @@ void fz_grant_read(const struct fz_grant *grant, struct fz_grant_info *info)
 {
 	u64 now = ktime_get_boottime_ns();
 	u64 lease = READ_ONCE(grant->lease);
+	struct fz_meter *meter;
 
 	memset(info, 0, sizeof(*info));
 	info->ap = grant->key.ap;
@@ -407,6 +466,11 @@ void fz_grant_read(const struct fz_grant *grant, struct fz_grant_info *info)
 	info->packets = atomic64_read(&grant->packets);
 	info->bytes = atomic64_read(&grant->bytes);
 	info->flows = atomic_read(&grant->flows);
+	rcu_read_lock();
+	meter = rcu_dereference(grant->meter);
+	if (meter)
+		fz_meter_read(meter, &info->limits, &info->used);
+	rcu_read_unlock();
 }
 
 /**

@@ -11,6 +11,8 @@
 #include <linux/refcount.h>
 #include <linux/rhashtable-types.h>
 
+#include "authz/meter.h"
+
 struct fz_authz;
 struct fz_authz_peer;
 struct fz_policy;
@@ -28,9 +30,7 @@ struct fz_resource;
  * @has_lease: @lease_ms is given
  * @lease_ms: milliseconds from now until it ends
  * @tag: zeros if none
- * @quota: bytes; 0 none. Refused, as @rate and @flow_rate are, until it is enforced
- * @rate: bits per second; 0 none
- * @flow_rate: new flows per second; 0 none
+ * @limits: what it admits at most
  *
  * fz_grant_del() looks at @ap, @resource and @dir alone.
  */
@@ -42,9 +42,7 @@ struct fz_grant_spec {
 	bool has_lease;
 	u64 lease_ms;
 	u8 tag[FZ_TAG_LEN];
-	u64 quota;
-	u64 rate;
-	u32 flow_rate;
+	struct fz_limits limits;
 };
 
 /**
@@ -59,6 +57,8 @@ struct fz_grant_spec {
  * @packets: admitted by it, both directions, up to a second ago
  * @bytes: the same
  * @flows: live flows that it admitted
+ * @limits: what it admits at most
+ * @used: bytes, of the quota
  */
 struct fz_grant_info {
 	struct fz_authz_peer *ap;
@@ -71,6 +71,8 @@ struct fz_grant_info {
 	u64 packets;
 	u64 bytes;
 	u32 flows;
+	struct fz_limits limits;
+	u64 used;
 };
 
 /**
@@ -91,6 +93,7 @@ struct fz_grant_key {
  * @node: in its policy's table of grants; written under az->lock, read under RCU
  * @key: what names it; never changes
  * @lease: boot clock in ns at which it ends, 0 never. Renewed in place: READ_ONCE, WRITE_ONCE
+ * @meter: of its limits, with a reference; NULL if it has none. Changed in place, under az->lock; RCU
  * @resource_node: in resource->grants; az->lock
  * @peer_node: in ap->grants, or the policy's list for `any`; az->lock
  * @rcu: frees it, when neither list holds it any more
@@ -102,12 +105,13 @@ struct fz_grant_key {
  * @dead: no longer in a policy; az->lock
  * @tag: never changes
  *
- * Whoever changes more than the lease puts a new grant in its place.
+ * Whoever changes more than lease and limits puts a new grant in its place.
  */
 struct fz_grant {
 	struct rhash_head node;
 	struct fz_grant_key key;
 	u64 lease;
+	struct fz_meter __rcu *meter;
 	struct list_head resource_node;
 	union {
 		struct list_head peer_node;
@@ -148,6 +152,8 @@ int fz_grant_dump(struct fz_grant_cursor *cursor,
 		  int (*emit)(void *context, const struct fz_grant_info *info), void *context);
 void fz_grant_dump_end(struct fz_grant_cursor *cursor);
 
+void fz_grant_inherit_meter(struct fz_authz *az, struct fz_grant *grant,
+			    const struct fz_grant *old);
 void fz_grant_read(const struct fz_grant *grant, struct fz_grant_info *info);
 void fz_grant_put(struct fz_grant *grant);
 

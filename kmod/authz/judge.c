@@ -130,15 +130,70 @@ static enum fz_reason remember_fragment(struct fz_bundle *bundle, const struct f
 	return fz_fragment_first(bundle->az, bundle->ap, bundle->dir, packet, key);
 }
 
+/*
+ * Whether the limits of the flow's grant have room for a packet; if not, @why says so. When a quota is
+ * used up, another grant may admit the flow.
+ */
+static bool charge(struct fz_bundle *bundle, struct fz_flow *flow, const struct sk_buff *skb,
+		   struct fz_decision *why)
+{
+	struct fz_grant *grant;
+	struct fz_meter *meter;
+	enum fz_reason reason;
+
+	bundle->metered = false;
+	if (bundle->again)
+		return true;
+	do {
+		grant = rcu_dereference(flow->grant);
+		meter = grant ? rcu_dereference(grant->meter) : NULL;
+		if (likely(!meter))
+			return true;
+		bundle->metered = true;
+		reason = fz_meter_take(meter, skb->len, bundle->now);
+		if (reason == FZ_REASON_NONE)
+			return true;
+		*why = (struct fz_decision){ .reason = reason, .grant = grant };
+	} while (reason == FZ_REASON_QUOTA && fz_flow_check(bundle->az, flow, bundle->now, why));
+	return false;
+}
+
+/* What admits a packet for itself, with no flow that could say so. */
+static void decide_alone(struct fz_bundle *bundle, const struct fz_packet *packet,
+			 const struct sk_buff *skb, struct fz_decision *decision)
+{
+	enum fz_reason reason = FZ_REASON_NONE;
+	struct fz_meter *meter;
+
+	do {
+		fz_decide(bundle->az, bundle->ap, bundle->dir, &packet->tuple, bundle->now,
+			  decision);
+		if (decision->verdict != FZ_VERDICT_PASS || !decision->grant || bundle->again)
+			return;
+		meter = rcu_dereference(decision->grant->meter);
+		if (!meter)
+			return;
+		reason = fz_meter_take(meter, skb->len, bundle->now);
+	} while (reason == FZ_REASON_QUOTA);
+	decision->reason = reason;
+	if (reason != FZ_REASON_NONE)
+		decision->verdict = FZ_VERDICT_REFUSE;
+}
+
+/* @charged: limits have been seen to. */
 static enum outcome admit(struct fz_bundle *bundle, struct fz_flow *flow,
-			  const struct fz_packet *packet, struct sk_buff *skb)
+			  const struct fz_packet *packet, struct sk_buff *skb, bool charged)
 {
 	enum fz_reason reason = remember_fragment(bundle, packet, &flow->key);
+	struct fz_decision why;
 
 	if (reason != FZ_REASON_NONE)
 		return refuse_for(bundle, packet, reason, skb);
 	if (unlikely(READ_ONCE(flow->held)) && !bundle->asked &&
 	    fz_ask_follow(bundle->az, flow, bundle->dir, skb))
+		return GONE;
+	if (!charged && unlikely(!charge(bundle, flow, skb, &why)) &&
+	    refuse(bundle, packet, &why, skb) == GONE)
 		return GONE;
 	fz_flow_advance(bundle->az, flow, bundle->dir, packet);
 	if (unlikely(READ_ONCE(flow->reopened)))
@@ -163,6 +218,17 @@ static enum outcome ask(struct fz_bundle *bundle, const struct fz_flow_key *key,
 	return refuse(bundle, packet, decision, skb);
 }
 
+/* Whether the limits of the grant that admits it have room for a flow. */
+static bool may_begin(const struct fz_bundle *bundle, struct fz_decision *decision)
+{
+	struct fz_meter *meter = decision->grant ? rcu_dereference(decision->grant->meter) : NULL;
+
+	if (likely(!meter))
+		return true;
+	decision->reason = fz_meter_take_flow(meter, bundle->now);
+	return decision->reason == FZ_REASON_NONE;
+}
+
 /* A packet without a flow: policy decides. */
 static enum outcome judge_new(struct fz_bundle *bundle, const struct fz_flow_key *key,
 			      const struct fz_packet *packet, struct sk_buff *skb)
@@ -179,6 +245,9 @@ static enum outcome judge_new(struct fz_bundle *bundle, const struct fz_flow_key
 	case FZ_VERDICT_ASK:
 		return ask(bundle, key, packet, &decision, skb);
 	case FZ_VERDICT_PASS:
+		if (may_begin(bundle, &decision))
+			break;
+		return refuse(bundle, packet, &decision, skb);
 	case FZ_VERDICT_OBSERVE:
 		break;
 	}
@@ -188,7 +257,7 @@ static enum outcome judge_new(struct fz_bundle *bundle, const struct fz_flow_key
 		return refuse_for(bundle, packet, FZ_REASON_TABLE_FULL, skb);
 	if (decision.verdict == FZ_VERDICT_OBSERVE)
 		fz_tell_denial(bundle->az, bundle->ap, bundle->dir, &packet->tuple, &decision);
-	return admit(bundle, flow, packet, skb);
+	return admit(bundle, flow, packet, skb, false);
 }
 
 /*
@@ -203,9 +272,10 @@ static enum outcome judge_reverse(struct fz_bundle *bundle, struct fz_flow *flow
 {
 	struct fz_decision decision;
 
-	fz_decide(bundle->az, bundle->ap, bundle->dir, &packet->tuple, bundle->now, &decision);
+	decide_alone(bundle, packet, skb, &decision);
+	bundle->metered = false;
 	if (decision.verdict == FZ_VERDICT_PASS)
-		return admit(bundle, flow, packet, skb);
+		return admit(bundle, flow, packet, skb, true);
 	return refuse(bundle, packet, why->reason == FZ_REASON_NONE ? &decision : why, skb);
 }
 
@@ -215,7 +285,7 @@ static enum outcome judge_ghost(struct fz_bundle *bundle, const struct fz_packet
 {
 	struct fz_decision decision;
 
-	fz_decide(bundle->az, bundle->ap, bundle->dir, &packet->tuple, bundle->now, &decision);
+	decide_alone(bundle, packet, skb, &decision);
 	if (decision.verdict != FZ_VERDICT_PASS || packet->kind != FZ_PACKET_PLAIN)
 		return refuse(bundle, packet, &decision, skb);
 	return PASSES;
@@ -311,7 +381,19 @@ static enum outcome judge_plain(struct fz_bundle *bundle, const struct fz_packet
 		return judge_reverse(bundle, flow, packet, &found.why, skb);
 	if (!fz_flow_may_reopen(flow, bundle->dir, packet))
 		return refuse_for(bundle, packet, FZ_REASON_NO_GRANT, skb);
-	return admit(bundle, flow, packet, skb);
+	return admit(bundle, flow, packet, skb, false);
+}
+
+/* What belongs to a flow that may go on, without being a packet that could move it. */
+static enum outcome pass_related(struct fz_bundle *bundle, struct fz_flow *flow,
+				 const struct fz_packet *packet, struct sk_buff *skb)
+{
+	struct fz_decision why;
+
+	if (unlikely(!charge(bundle, flow, skb, &why)) &&
+	    refuse(bundle, packet, &why, skb) == GONE)
+		return GONE;
+	return pass_alone(bundle, flow, packet, skb);
 }
 
 /* A later fragment goes the way of the first, as long as its flow may. */
@@ -334,7 +416,7 @@ static enum outcome judge_later(struct fz_bundle *bundle, const struct fz_packet
 		return refuse_for(bundle, packet, FZ_REASON_FRAGMENT, skb);
 	if (!fz_flow_check(bundle->az, flow, bundle->now, &why))
 		return refuse(bundle, packet, &why, skb);
-	return pass_alone(bundle, flow, packet, skb);
+	return pass_related(bundle, flow, packet, skb);
 }
 
 /*
@@ -357,13 +439,14 @@ static enum outcome judge_error(struct fz_bundle *bundle, const struct fz_packet
 		return refuse_for(bundle, packet, FZ_REASON_NO_GRANT, skb);
 	if (!fz_flow_check(bundle->az, flow, bundle->now, &why))
 		return refuse(bundle, packet, &why, skb);
-	return pass_alone(bundle, flow, packet, skb);
+	return pass_related(bundle, flow, packet, skb);
 }
 
 /* Whether a packet is the next of the run: same flow, and nothing in it that changes the flow. */
 static bool continues_run(const struct fz_bundle *bundle, const struct fz_packet *packet)
 {
-	return bundle->flow && packet->kind == FZ_PACKET_PLAIN && !packet->opens &&
+	return bundle->flow && !bundle->metered && packet->kind == FZ_PACKET_PLAIN &&
+	       !packet->opens &&
 	       !(packet->tcp_flags & (TCPHDR_SYN | TCPHDR_FIN | TCPHDR_RST)) &&
 	       fz_tuple_equal(&bundle->tuple, &packet->tuple);
 }

@@ -22,6 +22,7 @@ struct fz_packet;
  * @now: boot clock, ns
  * @asked: user space was asked about these packets: nobody is asked again
  * @again: they were judged before, and counted
+ * @metered: the run's grant has limits, for which each packet counts by itself
  * @flow: of the run of packets at hand, NULL if there is none
  * @tuple: of the run
  * @packets: of the run, not yet counted
@@ -34,6 +35,7 @@ struct fz_bundle {
 	u64 now;
 	bool asked;
 	bool again;
+	bool metered;
 	struct fz_flow *flow;
 	struct fz_tuple tuple;
 	u64 packets;

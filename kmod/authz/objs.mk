@@ -7,6 +7,7 @@ fz-y += kmod/authz/services.o
 fz-y += kmod/authz/policy.o
 fz-y += kmod/authz/resource.o
 fz-y += kmod/authz/grant.o
+fz-y += kmod/authz/meter.o
 fz-y += kmod/authz/epoch.o
 fz-y += kmod/authz/mode.o
 fz-y += kmod/authz/decide.o

@@ -61,6 +61,7 @@ struct fz_shape {
  * @n_resources: resources that have a shape
  * @n_grants: grants
  * @live: in force: packets see it
+ * @metered: some grant has, or had, limits
  * @over: was replaced: dumps of it end. Written before its peers can go; READ_ONCE
  * @refs: one for the device, one for each dump
  *
@@ -75,6 +76,7 @@ struct fz_policy {
 	unsigned int n_resources;
 	unsigned int n_grants;
 	bool live;
+	bool metered;
 	bool over;
 	refcount_t refs;
 };

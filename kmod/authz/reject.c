@@ -46,6 +46,9 @@ static bool is_answerable(const struct fz_packet *packet, enum fz_reason reason)
 	if (reason == FZ_REASON_MALFORMED || reason == FZ_REASON_FRAGMENT ||
 	    reason == FZ_REASON_SOURCE)
 		return false;
+	/* It shall slow down, not end. */
+	if (reason == FZ_REASON_RATE)
+		return false;
 	if (packet->kind != FZ_PACKET_PLAIN && packet->kind != FZ_PACKET_FRAGMENT_FIRST)
 		return false;
 	if (!tuple->family || !is_answerable_address(tuple))

@@ -85,15 +85,14 @@ int fz_nl_get_grant_done(struct netlink_callback *cb)
 	return 0;
 }
 
-/* Limits are refused by the authorization as long as it does not enforce them. */
-static void parse_limits(struct nlattr **tb, struct fz_grant_spec *spec)
+static void parse_limits(struct nlattr **tb, struct fz_limits *limits)
 {
 	if (tb[FZ_GRANT_A_QUOTA])
-		spec->quota = nla_get_u64(tb[FZ_GRANT_A_QUOTA]);
+		limits->quota = nla_get_u64(tb[FZ_GRANT_A_QUOTA]);
 	if (tb[FZ_GRANT_A_RATE])
-		spec->rate = nla_get_u64(tb[FZ_GRANT_A_RATE]);
+		limits->rate = nla_get_u64(tb[FZ_GRANT_A_RATE]);
 	if (tb[FZ_GRANT_A_FLOW_RATE])
-		spec->flow_rate = nla_get_u32(tb[FZ_GRANT_A_FLOW_RATE]);
+		limits->flow_rate = nla_get_u32(tb[FZ_GRANT_A_FLOW_RATE]);
 }
 
 /**
@@ -134,7 +133,7 @@ int fz_nl_grant_parse(struct fz_device *fz, const struct nlattr *nest, struct fz
 		spec->lease_ms = nla_get_u64(tb[FZ_GRANT_A_LEASE_MS]);
 	if (tb[FZ_GRANT_A_TAG])
 		memcpy(spec->tag, nla_data(tb[FZ_GRANT_A_TAG]), FZ_TAG_LEN);
-	parse_limits(tb, spec);
+	parse_limits(tb, &spec->limits);
 	return 0;
 }
 

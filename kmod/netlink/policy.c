@@ -125,6 +125,10 @@ const struct nla_policy fz_grant_nest_policy[FZ_GRANT_A_MAX + 1] = {
 		.type = NLA_REJECT,
 		.reject_message = "flows is only for answers",
 	},
+	[FZ_GRANT_A_QUOTA_USED] = {
+		.type = NLA_REJECT,
+		.reject_message = "quota-used is only for answers",
+	},
 };
 
 const struct nla_policy fz_tuple_nest_policy[FZ_TUPLE_A_MAX + 1] = {

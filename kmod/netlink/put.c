@@ -196,6 +196,16 @@ static int put_tag(struct sk_buff *skb, int attribute, const u8 tag[FZ_TAG_LEN])
 	return nla_put(skb, attribute, FZ_TAG_LEN, tag);
 }
 
+static bool put_limits(struct sk_buff *skb, const struct fz_grant_info *info)
+{
+	const struct fz_limits *limits = &info->limits;
+
+	return (limits->quota && (fz_put_u64(skb, FZ_GRANT_A_QUOTA, limits->quota) ||
+				  fz_put_u64(skb, FZ_GRANT_A_QUOTA_USED, info->used))) ||
+	       (limits->rate && fz_put_u64(skb, FZ_GRANT_A_RATE, limits->rate)) ||
+	       (limits->flow_rate && nla_put_u32(skb, FZ_GRANT_A_FLOW_RATE, limits->flow_rate));
+}
+
 /**
  * fz_put_grant() - put a grant with its counters as a nest
  * @skb: the message
@@ -217,7 +227,7 @@ int fz_put_grant(struct sk_buff *skb, int attribute, const struct fz_grant_info 
 		 nla_put_u8(skb, FZ_GRANT_A_DIRECTION, info->dir) ||
 		 nla_put_u8(skb, FZ_GRANT_A_ACTION, info->action) ||
 		 (info->has_lease && fz_put_u64(skb, FZ_GRANT_A_LEASE_MS, info->lease_ms)) ||
-		 put_tag(skb, FZ_GRANT_A_TAG, info->tag) ||
+		 put_tag(skb, FZ_GRANT_A_TAG, info->tag) || put_limits(skb, info) ||
 		 fz_put_u64(skb, FZ_GRANT_A_PACKETS, info->packets) ||
 		 fz_put_u64(skb, FZ_GRANT_A_BYTES, info->bytes) ||
 		 nla_put_u32(skb, FZ_GRANT_A_FLOWS, info->flows);

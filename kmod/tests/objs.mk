@@ -9,6 +9,7 @@ fz-y += kmod/tests/flow_kunit.o
 fz-y += kmod/tests/fragment_kunit.o
 fz-y += kmod/tests/keypair_kunit.o
 fz-y += kmod/tests/lookup_kunit.o
+fz-y += kmod/tests/meter_kunit.o
 fz-y += kmod/tests/netlink_kunit.o
 fz-y += kmod/tests/noise_kunit.o
 fz-y += kmod/tests/path_kunit.o

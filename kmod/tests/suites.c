@@ -15,6 +15,7 @@ kunit_test_suites(
 	&fz_fragment_suite,
 	&fz_keypair_suite,
 	&fz_lookup_suite,
+	&fz_meter_suite,
 	&fz_netlink_suite,
 	&fz_noise_suite,
 	&fz_path_suite,

@@ -17,6 +17,7 @@ extern struct kunit_suite fz_flow_suite;
 extern struct kunit_suite fz_fragment_suite;
 extern struct kunit_suite fz_keypair_suite;
 extern struct kunit_suite fz_lookup_suite;
+extern struct kunit_suite fz_meter_suite;
 extern struct kunit_suite fz_netlink_suite;
 extern struct kunit_suite fz_noise_suite;
 extern struct kunit_suite fz_path_suite;

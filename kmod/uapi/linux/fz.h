@@ -253,6 +253,7 @@
  *     FZ_GRANT_A_PACKETS: NLA_U64
  *     FZ_GRANT_A_BYTES: NLA_U64
  *     FZ_GRANT_A_FLOWS: NLA_U32
+ *     FZ_GRANT_A_QUOTA_USED: NLA_U64
  * FZ_TUPLE_A_*
  *     FZ_TUPLE_A_PROTOCOL: NLA_U8
  *     FZ_TUPLE_A_SRC: NLA_BINARY
@@ -689,6 +690,7 @@ enum fz_resource_attribute {
  * @FZ_GRANT_A_PACKETS: Only in answers.
  * @FZ_GRANT_A_BYTES: Only in answers.
  * @FZ_GRANT_A_FLOWS: Live flows. Only in answers.
+ * @FZ_GRANT_A_QUOTA_USED: Bytes, of the quota. Only in answers.
  */
 enum fz_grant_attribute {
 	FZ_GRANT_A_UNSPEC = 0,
@@ -704,6 +706,7 @@ enum fz_grant_attribute {
 	FZ_GRANT_A_PACKETS = 10,
 	FZ_GRANT_A_BYTES = 11,
 	FZ_GRANT_A_FLOWS = 12,
+	FZ_GRANT_A_QUOTA_USED = 13,
 
 	__FZ_GRANT_A_LAST
 };
