@@ -45,6 +45,7 @@ static const struct command commands[] = {
 	  "    none means everything\n", COMMAND_QUEUES },
 	{ "grant", grant_main, "who may, or may not, reach what",
 	  "grant add DEV peer KEY|any resource NAME [in|out] [deny] [for DURATION|until TIME] [tag HEX]\n"
+	  "                [quota SIZE] [rate RATE] [flows N/s]\n"
 	  "grant del DEV peer KEY|any resource NAME [in|out]\n"
 	  "grant list DEV [peer KEY] [--json]\n"
 	  "    in, the default: the peer opens the flow; out: this side does\n"

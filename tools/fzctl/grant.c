@@ -50,9 +50,71 @@ static int parse_whose(const char *dev, int *i, int argc, char **argv, struct fz
 	return 0;
 }
 
-static int parse_terms(int i, int argc, char **argv, struct fz_grant *grant)
+static int parse_lease(const char *word, const char *value, struct fz_grant *grant)
 {
 	struct fz_error err;
+	int ret = 0;
+
+	if (grant->has_lease)
+		return usage_error("\"%s\": a grant ends once only", word);
+	grant->has_lease = true;
+	if (!strcmp(word, "until"))
+		ret = parse_until(value, grant);
+	else if (fz_parse_duration(value, &grant->lease_ms, &err))
+		ret = bad_word(&err);
+	if (!ret && grant->lease_ms > LEASE_MAX_DAYS * 24 * 3600 * 1000ULL)
+		ret = usage_error("\"%s\" is longer than a year (%d days)", value, LEASE_MAX_DAYS);
+	return ret;
+}
+
+static int parse_tag(const char *word, const char *value, struct fz_grant *grant)
+{
+	struct fz_error err;
+
+	(void)word;
+	grant->has_tag = true;
+	return fz_parse_tag(value, grant->tag, &err) ? bad_word(&err) : 0;
+}
+
+static int parse_limit(const char *word, const char *value, struct fz_grant *grant)
+{
+	struct fz_error err;
+	int ret;
+
+	if (!strcmp(word, "quota"))
+		ret = fz_parse_size(value, &grant->quota, &err);
+	else if (!strcmp(word, "rate"))
+		ret = fz_parse_rate(value, &grant->rate, &err);
+	else
+		ret = fz_parse_flow_rate(value, &grant->flow_rate, &err);
+	return ret ? bad_word(&err) : 0;
+}
+
+/* The terms that have a value: @what it is. */
+static const struct term {
+	const char *word, *what;
+	int (*parse)(const char *word, const char *value, struct fz_grant *grant);
+} terms[] = {
+	{ "for", "a duration", parse_lease },
+	{ "until", "a time", parse_lease },
+	{ "tag", "32 hexadecimal digits", parse_tag },
+	{ "quota", "a size", parse_limit },
+	{ "rate", "a rate", parse_limit },
+	{ "flows", "a number of new flows", parse_limit },
+};
+
+static const struct term *find_term(const char *word)
+{
+	for (size_t i = 0; i < sizeof(terms) / sizeof(*terms); i++) {
+		if (!strcmp(terms[i].word, word))
+			return &terms[i];
+	}
+	return NULL;
+}
+
+static int parse_terms(int i, int argc, char **argv, struct fz_grant *grant)
+{
+	const struct term *term;
 	int ret = 0;
 
 	for (; i < argc && !ret; i++) {
@@ -64,26 +126,13 @@ static int parse_terms(int i, int argc, char **argv, struct fz_grant *grant)
 		}
 		if (!strcmp(word, "in") || !strcmp(word, "out"))
 			return usage_error("\"%s\" comes right after the resource, and once", word);
-		if (strcmp(word, "for") && strcmp(word, "until") && strcmp(word, "tag"))
-			return usage_error("\"%s\" is no term of a grant (deny, for, until, tag)", word);
+		term = find_term(word);
+		if (!term)
+			return usage_error("\"%s\" is no term of a grant (deny, for, until, tag, quota, rate, flows)",
+					   word);
 		if (++i == argc)
-			return out_of_words(!strcmp(word, "for") ? "a duration" :
-					    !strcmp(word, "until") ? "a time" : "32 hexadecimal digits", word);
-		if (!strcmp(word, "tag")) {
-			if (fz_parse_tag(argv[i], grant->tag, &err))
-				return bad_word(&err);
-			grant->has_tag = true;
-			continue;
-		}
-		if (grant->has_lease)
-			return usage_error("\"%s\": a grant ends once only", word);
-		grant->has_lease = true;
-		if (!strcmp(word, "until"))
-			ret = parse_until(argv[i], grant);
-		else if (fz_parse_duration(argv[i], &grant->lease_ms, &err))
-			ret = bad_word(&err);
-		if (!ret && grant->lease_ms > LEASE_MAX_DAYS * 24 * 3600 * 1000ULL)
-			ret = usage_error("\"%s\" is longer than a year (%d days)", argv[i], LEASE_MAX_DAYS);
+			return out_of_words(term->what, word);
+		ret = term->parse(word, argv[i], grant);
 	}
 	return ret;
 }
@@ -118,15 +167,33 @@ static int compare_grants(const void *left, const void *right)
 	return order ? order : a->direction - b->direction;
 }
 
+/* 12.0K/500.0M 10Mbit 20/s */
+static const char *format_limits(char *buf, size_t size, const struct fz_grant *grant)
+{
+	char used[32], quota[32], rate[32];
+	int len = 0;
+
+	*buf = '\0';
+	if (grant->quota)
+		len += snprintf(buf + len, size - (size_t)len, " %s/%s",
+				fz_format_bytes(used, sizeof(used), grant->quota_used),
+				fz_format_bytes(quota, sizeof(quota), grant->quota));
+	if (grant->rate)
+		len += snprintf(buf + len, size - (size_t)len, " %s", fz_format_rate(rate, sizeof(rate), grant->rate));
+	if (grant->flow_rate)
+		len += snprintf(buf + len, size - (size_t)len, " %u/s", grant->flow_rate);
+	return len ? buf + 1 : "-";
+}
+
 static int print_grants(const struct fz_grant *list, size_t n)
 {
 	static const struct fz_column columns[] = {
 		{ "PEER", FZ_COLUMN_SHRINKS }, { "RESOURCE", FZ_COLUMN_SHRINKS }, { "DIR", 0 },
-		{ "ACTION", 0 }, { "ENDS IN", FZ_COLUMN_RIGHT }, { "FLOWS", FZ_COLUMN_RIGHT },
+		{ "ACTION", 0 }, { "ENDS IN", FZ_COLUMN_RIGHT }, { "LIMITS", 0 }, { "FLOWS", FZ_COLUMN_RIGHT },
 		{ "PACKETS", FZ_COLUMN_RIGHT }, { "BYTES", FZ_COLUMN_RIGHT }, { "TAG", FZ_COLUMN_SHRINKS },
 	};
 	struct fz_table *table = fz_table_new(columns, sizeof(columns) / sizeof(columns[0]));
-	char key[FZ_KEY_TEXT_SIZE], lease[32], bytes[32], tag[FZ_TAG_TEXT_SIZE];
+	char key[FZ_KEY_TEXT_SIZE], lease[32], limits[96], bytes[32], tag[FZ_TAG_TEXT_SIZE];
 
 	for (size_t i = 0; table && i < n; i++) {
 		const struct fz_grant *g = &list[i];
@@ -137,6 +204,7 @@ static int print_grants(const struct fz_grant *list, size_t n)
 		fz_table_cell(table, "%s", fz_direction_name(g->direction));
 		fz_table_cell(table, "%s", fz_action_name(g->action));
 		fz_table_cell(table, "%s", format_lease(lease, sizeof(lease), g));
+		fz_table_cell(table, "%s", format_limits(limits, sizeof(limits), g));
 		fz_table_cell(table, "%u", g->flows);
 		fz_table_cell(table, "%" PRIu64, g->packets);
 		fz_table_cell(table, "%s", fz_format_bytes(bytes, sizeof(bytes), g->bytes));

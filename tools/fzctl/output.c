@@ -181,8 +181,10 @@ json_t *json_grant(const struct fz_grant *grant)
 		json_object_set_new(object, "lease_ms", json_integer((json_int_t)grant->lease_ms));
 	if (grant->has_tag)
 		json_object_set_new(object, "tag", json_tag(grant->tag));
-	if (grant->quota)
+	if (grant->quota) {
 		json_object_set_new(object, "quota", json_integer((json_int_t)grant->quota));
+		json_object_set_new(object, "quota_used", json_integer((json_int_t)grant->quota_used));
+	}
 	if (grant->rate)
 		json_object_set_new(object, "rate", json_integer((json_int_t)grant->rate));
 	if (grant->flow_rate)

@@ -28,7 +28,7 @@ struct quick_lines {
 	size_t n;
 };
 
-#define QUICK_KEYS 10			/* of [Resource] and [Grant] together */
+#define QUICK_KEYS 13			/* of [Resource] and [Grant] together */
 
 /**
  * struct quick_section - a [Resource] or [Grant]

@@ -26,6 +26,9 @@ static const struct {
 	{ true, false, "For", "for", QUICK_SPACE },
 	{ true, false, "Until", "until", QUICK_SPACE },
 	{ true, false, "Tag", "tag", QUICK_SPACE },
+	{ true, false, "Quota", "quota", QUICK_SPACE },
+	{ true, false, "Rate", "rate", QUICK_SPACE },
+	{ true, false, "Flows", "flows", QUICK_SPACE },
 };
 
 static const char *name_of(const struct quick_section *section)

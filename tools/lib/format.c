@@ -200,3 +200,14 @@ const char *fz_format_bytes(char *buf, size_t size, uint64_t bytes)
 	snprintf(buf, size, "%.1f%c", (double)bytes / (double)scale, units[i]);
 	return buf;
 }
+
+const char *fz_format_rate(char *buf, size_t size, uint64_t bits)
+{
+	static const char *const units[] = { "", "k", "M", "G" };
+	size_t i = 0;
+
+	for (; i < 3 && bits && bits % 1000 == 0; i++)
+		bits /= 1000;
+	snprintf(buf, size, "%" PRIu64 "%sbit", bits, units[i]);
+	return buf;
+}

@@ -26,6 +26,8 @@ const char *fz_format_tuple(char *buf, size_t size, const struct fz_tuple *tuple
 const char *fz_format_tag(char *buf, size_t size, const uint8_t tag[FZ_TAG_LEN]);
 /* 1m30s, 8h, 6d23h: the two largest units */
 const char *fz_format_duration(char *buf, size_t size, uint64_t ms);
+/* As fz_parse_rate() takes it, exact. */
+const char *fz_format_rate(char *buf, size_t size, uint64_t bits);
 const char *fz_format_bytes(char *buf, size_t size, uint64_t bytes);
 
 /* names.c: "?" for what this version does not know */

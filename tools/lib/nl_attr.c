@@ -314,6 +314,7 @@ void fz_get_grant(const struct nlattr *nest, struct fz_grant *out)
 	out->lease_ms = fz_attr_u64(&attrs, FZ_GRANT_A_LEASE_MS);
 	out->has_tag = fz_attr_bytes(&attrs, FZ_GRANT_A_TAG, out->tag, FZ_TAG_LEN);
 	out->quota = fz_attr_u64(&attrs, FZ_GRANT_A_QUOTA);
+	out->quota_used = fz_attr_u64(&attrs, FZ_GRANT_A_QUOTA_USED);
 	out->rate = fz_attr_u64(&attrs, FZ_GRANT_A_RATE);
 	out->flow_rate = fz_attr_u32(&attrs, FZ_GRANT_A_FLOW_RATE);
 	out->packets = fz_attr_u64(&attrs, FZ_GRANT_A_PACKETS);

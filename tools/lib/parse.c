@@ -292,6 +292,52 @@ int fz_parse_duration(const char *word, uint64_t *ms, struct fz_error *err)
 	return 0;
 }
 
+/* Digits up to @end, with one of @units before it, each @base times the one before; false if it is none, or 0. */
+static bool parse_scaled(const char *word, const char *end, const char *units, uint64_t base, uint64_t *out)
+{
+	const char *unit = end > word ? strchr(units, end[-1]) : NULL;
+	uint64_t scale = 1;
+
+	if (unit) {
+		end--;
+		for (; unit >= units; unit--)
+			scale *= base;
+	}
+	if (!parse_digits(word, end, UINT64_MAX / scale, out))
+		return false;
+	*out *= scale;
+	return *out != 0;
+}
+
+int fz_parse_size(const char *word, uint64_t *bytes, struct fz_error *err)
+{
+	if (!parse_scaled(word, word + strlen(word), "KMGT", 1024, bytes))
+		return fz_error_set(err, -EINVAL, "\"%s\" is no size, like 1500, 500M or 20G", word);
+	return 0;
+}
+
+int fz_parse_rate(const char *word, uint64_t *bits, struct fz_error *err)
+{
+	size_t len = strlen(word);
+
+	if (len > 3 && !strcmp(word + len - 3, "bit"))
+		len -= 3;
+	if (!parse_scaled(word, word + len, "kMG", 1000, bits))
+		return fz_error_set(err, -EINVAL, "\"%s\" is no rate, like 64kbit, 10Mbit or 1Gbit", word);
+	return 0;
+}
+
+int fz_parse_flow_rate(const char *word, uint32_t *flows, struct fz_error *err)
+{
+	size_t len = strlen(word);
+	uint64_t value;
+
+	if (len < 3 || strcmp(word + len - 2, "/s") || !parse_digits(word, word + len - 2, UINT32_MAX, &value) || !value)
+		return fz_error_set(err, -EINVAL, "\"%s\" is no number of new flows, like 20/s", word);
+	*flows = (uint32_t)value;
+	return 0;
+}
+
 /* The zone after a time of RFC 3339: Z or +HH:MM; false if it is none. */
 static bool parse_zone(const char *text, long *offset)
 {

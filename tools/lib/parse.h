@@ -25,6 +25,12 @@ int fz_parse_protocol(const char *word, uint8_t *out, struct fz_error *err);
 int fz_parse_service(const char *word, struct fz_resource *out, struct fz_error *err);
 /* 90s, 15m, 8h, 7d; milliseconds. 0 is refused. */
 int fz_parse_duration(const char *word, uint64_t *ms, struct fz_error *err);
+/* 1500, 10K, 500M, 20G, 2T; bytes, by 1024. 0 is refused. */
+int fz_parse_size(const char *word, uint64_t *bytes, struct fz_error *err);
+/* 64kbit, 10Mbit, 1Gbit or a number alone; bits per second, by 1000. 0 is refused. */
+int fz_parse_rate(const char *word, uint64_t *bits, struct fz_error *err);
+/* 20/s; 0 is refused. */
+int fz_parse_flow_rate(const char *word, uint32_t *flows, struct fz_error *err);
 /* RFC 3339, or local 2026-11-22T18:00[:00], or 18:00 for the next such time; seconds since 1970 */
 int fz_parse_time(const char *word, int64_t *out, struct fz_error *err);
 /* 32 hexadecimal digits, with or without the dashes of a UUID */

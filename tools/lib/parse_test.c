@@ -148,6 +148,50 @@ static void test_duration(void **state)
 	}
 }
 
+static void test_limits(void **state)
+{
+	static const struct {
+		const char *word;
+		uint64_t value;
+	} sizes[] = {
+		{ "1", 1 }, { "1500", 1500 }, { "10K", 10240 }, { "500M", 500ull << 20 }, { "20G", 20ull << 30 },
+		{ "16777215T", 16777215ull << 40 }, { "18446744073709551609", 18446744073709551609ull },
+	}, rates[] = {
+		{ "1", 1 }, { "300bit", 300 }, { "64kbit", 64000 }, { "10Mbit", 10000000 }, { "10M", 10000000 },
+		{ "1Gbit", 1000000000 },
+	};
+	static const char *const bad_sizes[] = { "", "0", "0G", "G", "-1", "1g", "1KM", "16777216T", "1.5M", "10 M" };
+	static const char *const bad_rates[] = { "", "bit", "0bit", "kbit", "10Kbit", "10mbit", "10Mbits", "99999999999Gbit" };
+	static const char *const bad_flows[] = { "", "/s", "0/s", "20", "20/m", "4294967296/s", "-1/s" };
+	struct fz_error err;
+	uint64_t value;
+	uint32_t flows;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		assert_int_equal(fz_parse_size(sizes[i].word, &value, &err), 0);
+		assert_int_equal(value, sizes[i].value);
+	}
+	for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
+		assert_int_equal(fz_parse_rate(rates[i].word, &value, &err), 0);
+		assert_int_equal(value, rates[i].value);
+	}
+	assert_int_equal(fz_parse_flow_rate("4294967295/s", &flows, &err), 0);
+	assert_int_equal(flows, UINT32_MAX);
+	for (size_t i = 0; i < sizeof(bad_sizes) / sizeof(bad_sizes[0]); i++) {
+		assert_int_not_equal(fz_parse_size(bad_sizes[i], &value, &err), 0);
+		assert_names(&err, bad_sizes[i]);
+	}
+	for (size_t i = 0; i < sizeof(bad_rates) / sizeof(bad_rates[0]); i++) {
+		assert_int_not_equal(fz_parse_rate(bad_rates[i], &value, &err), 0);
+		assert_names(&err, bad_rates[i]);
+	}
+	for (size_t i = 0; i < sizeof(bad_flows) / sizeof(bad_flows[0]); i++) {
+		assert_int_not_equal(fz_parse_flow_rate(bad_flows[i], &flows, &err), 0);
+		assert_names(&err, bad_flows[i]);
+	}
+}
+
 static void test_time(void **state)
 {
 	static const char *const bad[] = {
@@ -248,6 +292,7 @@ int main(void)
 		cmocka_unit_test(test_endpoint),
 		cmocka_unit_test(test_service),
 		cmocka_unit_test(test_duration),
+		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_time),
 		cmocka_unit_test(test_tag),
 		cmocka_unit_test(test_name),

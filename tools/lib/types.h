@@ -171,7 +171,7 @@ void fz_resources_free(struct fz_resource *list, size_t n);
  * @any: for any peer; else @peer is its public key
  * @has_lease: @lease_ms counts, milliseconds from now; else it does not end
  * @quota, @rate, @flow_rate: 0 is no limit
- * @packets, @bytes, @flows: only read
+ * @quota_used, @packets, @bytes, @flows: only read
  */
 struct fz_grant {
 	bool any;
@@ -184,6 +184,7 @@ struct fz_grant {
 	uint64_t lease_ms;
 	uint8_t tag[FZ_TAG_LEN];
 	uint64_t quota;
+	uint64_t quota_used;
 	uint64_t rate;
 	uint32_t flow_rate;
 	uint64_t packets;
