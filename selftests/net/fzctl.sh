@@ -541,6 +541,47 @@ events_and_flows()
 	on two fzctl show fz0 --json | jq -e '.[0].peers[0].latest_handshake > 0' >/dev/null || fail "no handshake shown"
 }
 
+quota_used() { on two fzctl grant list fz0 --json | jq -c '.[0] | [.quota, .quota_used, .rate, .flow_rate]'; }
+
+# Of 84 bytes each, request and reply: the fourth reply is the one that does not fit.
+quotas()
+{
+	local watcher text=0102030405060708090a0b0c0d0e0f10
+
+	tunnel
+	on two fzctl resource add fz0 probe 10.8.0.2/32 icmp
+	on one fzctl mode fz0 out open
+	ip netns exec "$(ns two)" fzctl monitor --json >"$WORK/events" &
+	watcher=$!
+	wait_for 30 provoke
+	cmd_ok on two fzctl grant add fz0 peer "$K1" resource probe quota 600 rate 1Gbit flows 1000/s tag $text
+	equal "$(quota_used)" '[600,0,1000000000,1000]' "quota, used, rate and flows"
+	equal "$(on two fzctl grant list fz0 | awk '/probe/ { print $6, $7, $8 }')" "0B/600B 1Gbit 1000/s" limits
+	on one ping -c 4 -i 0.2 -W 5 10.8.0.2 >"$WORK/ping"
+	equal "$(sed -n 's/.* \([0-9]*\) received.*/\1/p' "$WORK/ping")" 3 replies
+	equal "$(quota_used)" '[600,588,1000000000,1000]' "quota, used, rate and flows"
+	wait_for 30 logged "$WORK/events" '.event == "flow-end" and .flow.end == "quota" and
+		.flow.orig_bytes + .flow.reply_bytes == 588'
+	wait_for 30 logged "$WORK/events" '.event == "denial" and .reason == "quota" and .direction == "out" and
+		.tag == "'$text'"'
+	equal "$(on two fzctl explain fz0 peer "$K1" in icmp 10.8.0.1 10.8.0.2 --json | jq -r .reason)" quota reason
+	cmd_fail on one ping -c 1 -W 1 10.8.0.2
+	cmd_ok on two fzctl grant add fz0 peer "$K1" resource probe quota 1M
+	cmd_ok on one ping -c 1 -W 5 10.8.0.2
+	equal "$(quota_used)" "[1048576,$((588 + 168)),null,null]" "quota, used, rate and flows"
+	cmd_ok on two fzctl grant add fz0 peer "$K1" resource probe
+	equal "$(quota_used)" '[null,null,null,null]' "quota, used, rate and flows"
+	kill "$watcher"
+	wait "$watcher"
+	refused 2 '"10mbit" is no rate' grant add fz0 any resource probe rate 10mbit
+	refused 2 '"0" is no size' grant add fz0 any resource probe quota 0
+	refused 2 '"20" is no number of new flows' grant add fz0 any resource probe flows 20
+	refused 2 'a size' grant add fz0 any resource probe quota
+	[ "$(on two fzctl grant add fz0 any resource probe deny quota 1 2>&1)" = \
+		'fzctl: "probe": quota, rate and flow-rate are for what is allowed, not for a denial' ] ||
+		fail "a denial with a quota: $(on two fzctl grant add fz0 any resource probe deny quota 1 2>&1)"
+}
+
 up_and_down()
 {
 	local before after
@@ -611,6 +652,7 @@ check "resources, grants and explanations" resources_and_grants
 check "limits" limits
 check "batches" batches
 check "flows and events" events_and_flows
+check "quota, rate and new flows of a grant" quotas
 check "up and down" up_and_down
 check "help" helps
 check "without the module" not_loaded
