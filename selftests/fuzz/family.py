@@ -12,7 +12,7 @@ import struct
 import sys
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
-F_REQUEST, F_ACK, F_ROOT, F_MATCH = 1, 4, 0x100, 0x200
+F_REQUEST, F_ACK, F_DUMP_INTR, F_ROOT, F_MATCH = 1, 4, 0x10, 0x100, 0x200
 F_ACK_TLVS = 0x200
 NLMSG_ERROR, NLMSG_DONE = 2, 3
 NLMSGERR_MSG, NLMSGERR_OFFS = 1, 2
@@ -107,12 +107,14 @@ class Request:
 
 
 class Answer:
-    """What came back: an errno (0 for none), its sentence, and the payloads of a dump."""
+    """What came back: an errno (0 for none), its sentence, and the payloads of a dump, which may
+    say that it was interrupted by changes."""
 
     def __init__(self):
         self.error = 0
         self.sentence = ''
         self.messages = []
+        self.interrupted = False
 
 
 class Family:
@@ -137,8 +139,8 @@ class Family:
                 return struct.unpack('=H', payload[:2])[0]
         raise SystemExit(f'there is no netlink family {name}')
 
-    def transact(self, command, flags, body, ack=True):
-        """Sends one message; returns when its answer is complete."""
+    def transact(self, command, flags, body, ack=True, between=None):
+        """Sends one message; returns when its answer is complete. `between` is called between its parts."""
         self.sequence += 1
         header = struct.pack('=IHHIIBBH', 20 + len(body), self.id,
                              F_REQUEST | (F_ACK if ack else 0) | flags, self.sequence, 0,
@@ -149,6 +151,8 @@ class Family:
             done = self._read(self.sock.recv(1 << 17), answer)
             if done or not ack and answer.messages:
                 return answer
+            if between:
+                between()
 
     def _read(self, data, answer):
         while len(data) >= 16:
@@ -156,6 +160,7 @@ class Family:
             payload, data = data[16:length], data[(length + 3) & ~3:]
             if sequence != self.sequence:
                 continue
+            answer.interrupted |= bool(flags & F_DUMP_INTR)
             if kind in (NLMSG_ERROR, NLMSG_DONE):
                 answer.error = -struct.unpack('=i', payload[:4])[0] if len(payload) >= 4 else 0
                 if flags & F_ACK_TLVS:
@@ -167,9 +172,9 @@ class Family:
             answer.messages.append(payload[4:])
         return False
 
-    def send(self, request):
+    def send(self, request, between=None):
         flags = F_ROOT | F_MATCH if request.operation.kind == 'dump' else 0
-        return self.transact(request.operation.value, flags, request.encode())
+        return self.transact(request.operation.value, flags, request.encode(), between=between)
 
     def operation(self, name):
         return next(o for o in self.spec.operations if o.name == name)
