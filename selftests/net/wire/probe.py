@@ -20,6 +20,7 @@ import time
 
 from cryptography.exceptions import InvalidTag
 
+import packets
 import wireguard as wg
 from wireguard import COOKIE, DATA, INITIATION, RESPONSE
 
@@ -68,20 +69,9 @@ def host_sends(*options, address=INNER4):
     host("ping", "-c", "1", "-W", "0.01", *options, address, check=False)
 
 
-def checksum(data):
-    data += bytes(len(data) % 2)
-    total = sum(struct.unpack(f">{len(data) // 2}H", data))
-    total = (total & 0xffff) + (total >> 16)
-    return ~(total + (total >> 16)) & 0xffff
-
-
 def icmp(number, sequence, tos=0):
     """An inner echo request (8) or reply (0) from us to the host."""
-    echo = struct.pack(">BBHHH", number, 0, 0, 1, sequence) + b"probe"
-    echo = echo[:2] + struct.pack(">H", checksum(echo)) + echo[4:]
-    header = struct.pack(">BBHHHBBH", 0x45, tos, 20 + len(echo), 1, 0, 64, 1, 0)
-    addresses = socket.inet_aton(INNER4) + socket.inet_aton(HOST_INNER4)
-    return header[:10] + struct.pack(">H", checksum(header + addresses)) + addresses + echo
+    return packets.ip4(INNER4, HOST_INNER4, packets.ICMP, packets.echo(number, 1, sequence), tos)
 
 
 def echo_sequence(packet):

@@ -95,12 +95,15 @@ class Session:
         self.counter = 0
 
     def seal(self, packet=b"", counter=None):
-        """A data message; its counter is the next one, or any."""
+        """A data message, padded; its counter is the next one, or any."""
+        return self.seal_as_is(packet + bytes(-len(packet) % 16), counter)
+
+    def seal_as_is(self, packet, counter=None):
         if counter is None:
             counter = self.counter
             self.counter += 1
         sealed = ChaCha20Poly1305(self.sending_key).encrypt(
-            bytes(4) + struct.pack("<Q", counter), packet + bytes(-len(packet) % 16), b"")
+            bytes(4) + struct.pack("<Q", counter), packet, b"")
         return struct.pack("<IIQ", DATA, self.remote_index, counter) + sealed
 
     def open(self, message):
@@ -113,9 +116,11 @@ class Session:
 
 
 class Initiator:
-    """5.4.2 and 5.4.3 from the side of who begins. point: a public ephemeral key of low order."""
+    """5.4.2 and 5.4.3 from the side of who begins. point: a public ephemeral key of low order; claimed:
+    the public key of who we say we are."""
 
-    def __init__(self, private_key, remote, psk, stamp, cookie=None, point=None, ephemeral=None):
+    def __init__(self, private_key, remote, psk, stamp, cookie=None, point=None, ephemeral=None,
+                 claimed=None):
         self.private_key, self.remote, self.psk = private_key, remote, psk
         self.index = next(indices)
         self.ephemeral = ephemeral or os.urandom(32)
@@ -125,7 +130,7 @@ class Initiator:
         ck, = kdf(1, ck, shown)
         h = blake2s(h + shown)
         ck, key = kdf(2, ck, bytes(32) if point else dh(self.ephemeral, remote))
-        sealed_static = seal(key, public(private_key), h)
+        sealed_static = seal(key, claimed or public(private_key), h)
         h = blake2s(h + sealed_static)
         ck, key = kdf(2, ck, dh(private_key, remote))
         sealed_stamp = seal(key, stamp, h)
@@ -170,14 +175,14 @@ class Responder:
         self.stamp = open_sealed(key, initiation[88:116], h)
         self.ck, self.h = ck, blake2s(h + initiation[88:116])
 
-    def answer(self):
-        """The response, and the session that it makes."""
+    def answer(self, point=None):
+        """The response, and the session that it makes. point: as in Initiator."""
         index, own = next(indices), os.urandom(32)
-        ephemeral = public(own)
+        ephemeral = point or public(own)
         ck, = kdf(1, self.ck, ephemeral)
         h = blake2s(self.h + ephemeral)
-        ck, = kdf(1, ck, dh(own, self.remote_ephemeral))
-        ck, = kdf(1, ck, dh(own, self.remote))
+        ck, = kdf(1, ck, bytes(32) if point else dh(own, self.remote_ephemeral))
+        ck, = kdf(1, ck, bytes(32) if point else dh(own, self.remote))
         ck, proof, key = kdf(3, ck, self.psk)
         sealed = seal(key, b"", blake2s(h + proof))
         bare = struct.pack("<III", RESPONSE, index, self.remote_index) + ephemeral + sealed
