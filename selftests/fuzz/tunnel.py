@@ -348,7 +348,7 @@ class Tunnel:
                     self.send(together, first, segment)
                 together = None
             elif line.kind == 'rekey':
-                if not self.renew_session():
+                if not (self.renew_session() and self.exchange()):
                     return ['there is no new session']
             elif line.kind == 'host':
                 self.speaker.sendto(b'host', (recipe.ONE4, recipe.OUR_PORT))
