@@ -330,9 +330,11 @@ class Tunnel:
     def raw(self, line):
         return recipe.apply(line.plain, b'', self.indices())
 
+    def sender(self, line):
+        return self.two if line.kind in ('response', 'cookie') else self.one
+
     def send(self, message, line, segment=0):
-        peer = self.two if line.kind in ('response', 'cookie') else self.one
-        if peer.send(message, line.options.get('over') == '6', segment):
+        if self.sender(line).send(message, line.options.get('over') == '6', segment):
             self.sent += -(-len(message) // segment) if segment else 1
         else:
             self.unsent += 1
@@ -358,7 +360,8 @@ class Tunnel:
                 continue
             elif together is None:
                 self.send(message, line)
-            else:
+            elif self.sender(line) is self.sender(first or line):
+                # From the port of another it would be right too, and the peer from then on there.
                 together, first = together + message, first or line
         return []
 
