@@ -239,10 +239,16 @@ static bool wrong_grants(struct mnl_socket *sock)
 {
 	static const struct {
 		int type;
+		uint64_t value;
+		uint8_t action;
 		int error;
+		const char *sentence;
 	} limits[] = {
-		{ FZ_GRANT_A_QUOTA, 0 },
-		{ FZ_GRANT_A_RATE, 0 },
+		{ FZ_GRANT_A_QUOTA, 1000, FZ_ACTION_DENY, EINVAL,
+		  "quota, rate and flow-rate are for what is allowed, not for a denial" },
+		{ FZ_GRANT_A_RATE, (1ULL << 53) + 1, FZ_ACTION_ALLOW, ERANGE,
+		  "the rate of a grant is at most 2^53 bits per second" },
+		{ FZ_GRANT_A_QUOTA, 0, FZ_ACTION_ALLOW, ERANGE, "integer out of range" },
 	};
 	struct message *m = policy_request(FZ_CMD_NEW_GRANT);
 	struct nlattr *nested;
@@ -261,10 +267,10 @@ static bool wrong_grants(struct mnl_socket *sock)
 		m = policy_request(FZ_CMD_NEW_GRANT);
 		nested = nest(m, FZ_POLICY_A_GRANT);
 		put_string(m, FZ_GRANT_A_RESOURCE, "web");
-		put_u64(m, limits[i].type, 1000);
+		put_u8(m, FZ_GRANT_A_ACTION, limits[i].action);
+		put_u64(m, limits[i].type, limits[i].value);
 		end(m, nested);
-		answer = do_request(sock, m);
-		EXPECT(answer.error && *answer.sentence);
+		EXPECT_REFUSED(do_request(sock, m), limits[i].error, limits[i].sentence);
 	}
 	m = policy_request(FZ_CMD_NEW_GRANT);
 	nested = nest(m, FZ_POLICY_A_GRANT);
