@@ -66,7 +66,8 @@ static void cleanup(struct kunit *test)
 }
 
 /* Adds @count packets numbered from @first; drops what found no room. */
-static int add(struct kunit *test, unsigned int key, u32 first, unsigned int count, bool sending)
+static int add_quietly(struct kunit *test, unsigned int key, u32 first, unsigned int count,
+		       bool sending, bool quiet, struct fz_bundle **lone)
 {
 	struct scene *scene = test->priv;
 	struct sk_buff_head packets;
@@ -82,11 +83,22 @@ static int add(struct kunit *test, unsigned int key, u32 first, unsigned int cou
 		__skb_queue_tail(&packets, skb);
 	}
 	rcu_read_lock_bh();
+	/* The future is far from quiet, and the beginning of time is long ago. */
+	this_cpu_ptr(scene->ring.workers)->added = quiet ? 0 : ktime_get_mono_fast_ns() + NSEC_PER_SEC;
 	err = fz_lane_add(&scene->lane, &scene->ring, scene->peer, scene->keypairs[key], &packets,
-			  sending);
+			  sending, lone);
 	rcu_read_unlock_bh();
 	KUNIT_EXPECT_EQ(test, !err, skb_queue_empty(&packets));
 	__skb_queue_purge(&packets);
+	return err;
+}
+
+static int add(struct kunit *test, unsigned int key, u32 first, unsigned int count, bool sending)
+{
+	struct fz_bundle *lone;
+	int err = add_quietly(test, key, first, count, sending, false, &lone);
+
+	KUNIT_EXPECT_NULL(test, lone);
 	return err;
 }
 
@@ -268,6 +280,50 @@ static void exhausted(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, leave(test, 0), 2);
 }
 
+/* One packet on a quiet CPU stays with who adds it, as long as there is nothing else to do. */
+static void lone(struct kunit *test)
+{
+	struct scene *scene = test->priv;
+	struct fz_bundle *lone, *second;
+
+	KUNIT_EXPECT_EQ(test, add_quietly(test, 0, 0, 2, true, true, &lone), 0);
+	KUNIT_EXPECT_NULL(test, lone);
+	KUNIT_EXPECT_EQ(test, add_quietly(test, 0, 2, 1, true, true, &lone), 0);
+	KUNIT_EXPECT_NULL(test, lone);
+	second = fz_bundle_take(&scene->ring);
+	KUNIT_ASSERT_NOT_NULL(test, second);
+	fz_bundle_finish(second);
+	KUNIT_EXPECT_EQ(test, leave(test, 0), 3);
+
+	KUNIT_EXPECT_EQ(test, add_quietly(test, 0, 3, 1, true, false, &lone), 0);
+	KUNIT_EXPECT_NULL(test, lone);
+	second = fz_bundle_take(&scene->ring);
+	KUNIT_ASSERT_NOT_NULL(test, second);
+	fz_bundle_finish(second);
+	KUNIT_EXPECT_EQ(test, leave(test, 3), 1);
+
+	KUNIT_EXPECT_EQ(test, add_quietly(test, 0, 4, 1, true, true, &lone), 0);
+	KUNIT_ASSERT_NOT_NULL(test, lone);
+	KUNIT_EXPECT_NULL(test, fz_bundle_take(&scene->ring));
+	/* What comes meanwhile does not join it, goes to the workers, and leaves after it. */
+	KUNIT_EXPECT_EQ(test, add_quietly(test, 0, 5, 1, true, true, &second), 0);
+	KUNIT_EXPECT_NULL(test, second);
+	second = fz_bundle_take(&scene->ring);
+	KUNIT_ASSERT_NOT_NULL(test, second);
+	fz_bundle_finish(second);
+	KUNIT_EXPECT_FALSE(test, may_leave(scene));
+	fz_bundle_finish(lone);
+	KUNIT_EXPECT_EQ(test, leave(test, 4), 1);
+	KUNIT_EXPECT_EQ(test, leave(test, 5), 1);
+
+	/* Of a key that has no nonces left there is a bundle without packets. */
+	atomic64_set(&scene->keypairs[0]->sending_counter, FZ_REJECT_AFTER_MESSAGES);
+	KUNIT_EXPECT_EQ(test, add_quietly(test, 0, 6, 1, true, true, &lone), -EKEYEXPIRED);
+	KUNIT_ASSERT_NOT_NULL(test, lone);
+	fz_bundle_finish(lone);
+	KUNIT_EXPECT_EQ(test, leave(test, 6), 0);
+}
+
 static struct kunit_case cases[] = {
 	KUNIT_CASE(joins),
 	KUNIT_CASE(splits),
@@ -275,6 +331,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(bounds),
 	KUNIT_CASE(parts),
 	KUNIT_CASE(exhausted),
+	KUNIT_CASE(lone),
 	{}
 };
 

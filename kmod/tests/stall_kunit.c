@@ -129,10 +129,15 @@ static int gate_rings(struct fz_device *fz, unsigned int bundles)
 	fz_ring_destroy(&fz->encrypt, NULL);
 	fz_ring_destroy(&fz->decrypt, NULL);
 	fz_ring_destroy(&fz->handshakes, NULL);
-	return fz_ring_init(&fz->encrypt, fz, fz->crypto_wq, gated_encrypt, bundles) ?:
-	       fz_ring_init(&fz->decrypt, fz, fz->crypto_wq, gated_decrypt, bundles) ?:
-	       fz_ring_init(&fz->handshakes, fz, fz->handshake_receive_wq, gated_handshake,
-			    FZ_MAX_QUEUED_HANDSHAKES);
+	int err = fz_ring_init(&fz->encrypt, fz, fz->crypto_wq, gated_encrypt, bundles) ?:
+		  fz_ring_init(&fz->decrypt, fz, fz->crypto_wq, gated_decrypt, bundles) ?:
+		  fz_ring_init(&fz->handshakes, fz, fz->handshake_receive_wq, gated_handshake,
+			       FZ_MAX_QUEUED_HANDSHAKES);
+
+	/* Everything is for the workers. */
+	fz->encrypt.quiet = S64_MAX;
+	fz->decrypt.quiet = S64_MAX;
+	return err;
 }
 
 /* What the device gives to the stack ends here. Of one consumer. */

@@ -7,6 +7,7 @@
 #include <linux/netdevice.h>
 #include <linux/percpu.h>
 #include <linux/slab.h>
+#include <linux/timekeeping.h>
 
 #include "tunnel/keypair.h"
 #include "tunnel/peer.h"
@@ -102,7 +103,7 @@ static bool bundle_may_join(const struct fz_bundle *bundle, const struct fz_keyp
 	       skb_queue_len(&bundle->packets) < FZ_BUNDLE_PACKETS;
 }
 
-/* The bundle that takes the next packets: the last one while it is open, or a new one. */
+/* The bundle that takes the next packets: the last one while it is open, or a new one, for @ring if not NULL. */
 static struct fz_bundle *lane_tail(struct fz_lane *lane, struct fz_ring *ring, struct fz_peer *peer,
 				   struct fz_keypair *keypair)
 {
@@ -120,12 +121,13 @@ static struct fz_bundle *lane_tail(struct fz_lane *lane, struct fz_ring *ring, s
 	if (!bundle)
 		return NULL;
 	/* A worker may find it at once, and then waits for the lane's lock to take it. */
-	if (fz_ring_add(ring, bundle)) {
+	if (ring && fz_ring_add(ring, bundle)) {
 		fz_bundle_free(bundle);
 		return NULL;
 	}
 	list_add_tail(&bundle->order, &lane->bundles);
-	fz_ring_wake(ring);
+	if (ring)
+		fz_ring_wake(ring);
 	return bundle;
 }
 
@@ -149,6 +151,26 @@ static int bundle_fill(struct fz_bundle *bundle, struct sk_buff_head *packets, b
 	return 0;
 }
 
+/* Whether this CPU was given nothing for the ring's workers for a while. */
+static bool cpu_is_quiet(struct fz_ring *ring)
+{
+	struct fz_worker *worker = this_cpu_ptr(ring->workers);
+	u64 now = ktime_get_mono_fast_ns();
+	u64 before = worker->added;
+
+	worker->added = now;
+	return (s64)(now - before) >= ring->quiet;
+}
+
+/* One packet, with nothing before it and nobody at work, is done with sooner where it is. */
+static bool is_lone(const struct fz_lane *lane, struct fz_ring *ring,
+		    const struct sk_buff_head *packets)
+{
+	lockdep_assert_held(&lane->lock);
+	return cpu_is_quiet(ring) && skb_queue_len(packets) == 1 && list_empty(&lane->bundles) &&
+	       !atomic_read(&ring->len);
+}
+
 /**
  * fz_lane_add() - queue packets of one peer and one key for a worker and for their turn
  * @lane: of @peer, for the direction
@@ -157,6 +179,8 @@ static int bundle_fill(struct fz_bundle *bundle, struct sk_buff_head *packets, b
  * @keypair: to encrypt or decrypt with
  * @packets: in order; those that found room are taken away, those left are the caller's to drop
  * @sending: nonces are to be handed out
+ * @lone: set to a bundle that the caller has to work on and to finish, as it would be a detour to
+ *	  have a worker do it; else to NULL
  *
  * Many producers. Packets join the last bundle while no worker has it, so that bundles grow by
  * themselves under load and are as short as can be without.
@@ -166,18 +190,26 @@ static int bundle_fill(struct fz_bundle *bundle, struct sk_buff_head *packets, b
  * nonces left. @packets is empty if and only if 0 is returned.
  */
 int fz_lane_add(struct fz_lane *lane, struct fz_ring *ring, struct fz_peer *peer,
-		struct fz_keypair *keypair, struct sk_buff_head *packets, bool sending)
+		struct fz_keypair *keypair, struct sk_buff_head *packets, bool sending,
+		struct fz_bundle **lone)
 {
 	struct fz_bundle *bundle;
 	int err = 0;
+	bool here;
 
+	*lone = NULL;
 	spin_lock(&lane->lock);
+	here = is_lone(lane, ring, packets);
 	while (!err && !skb_queue_empty(packets)) {
-		bundle = lane_tail(lane, ring, peer, keypair);
+		bundle = lane_tail(lane, here ? NULL : ring, peer, keypair);
 		if (!bundle)
 			err = -ENOBUFS;
 		else
 			err = bundle_fill(bundle, packets, sending);
+		if (bundle && here) {
+			bundle->state = FZ_BUNDLE_TAKEN;
+			*lone = bundle;
+		}
 	}
 	spin_unlock(&lane->lock);
 	return err;
@@ -291,6 +323,7 @@ int fz_ring_init(struct fz_ring *ring, struct fz_device *fz, struct workqueue_st
 		INIT_WORK(&worker->work, work);
 	}
 	ring->wq = wq;
+	ring->quiet = FZ_QUIET_NS;
 	ring->last_cpu = 0;
 	atomic_set(&ring->len, 0);
 	return 0;

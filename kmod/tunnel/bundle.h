@@ -7,6 +7,7 @@
 #include <linux/ptr_ring.h>
 #include <linux/skbuff.h>
 #include <linux/spinlock.h>
+#include <linux/time64.h>
 #include <linux/types.h>
 #include <linux/workqueue.h>
 
@@ -19,12 +20,17 @@ enum {
 	FZ_BUNDLE_PACKETS = 64,		/* in one bundle */
 	FZ_LANE_PACKETS = 1024,		/* of one peer in one direction */
 	FZ_RING_BUNDLES = 1024,		/* bundles of one device in one direction */
+	/*
+	 * A CPU that was given nothing for so long has the time for a packet's cryptography, which
+	 * is a few microseconds, and saves the packet the way to a worker, which is many.
+	 */
+	FZ_QUIET_NS = 20 * NSEC_PER_USEC,
 };
 
 /**
  * enum fz_bundle_state - how far a bundle has come; it only moves forward
  * @FZ_BUNDLE_OPEN: no worker has it yet; packets may still join (under the lane's lock)
- * @FZ_BUNDLE_TAKEN: a worker encrypts or decrypts it; nobody else touches the packets
+ * @FZ_BUNDLE_TAKEN: a worker, or who added it, encrypts or decrypts it; nobody else touches the packets
  * @FZ_BUNDLE_DONE: the lane's consumer may have it when its turn comes
  */
 enum fz_bundle_state {
@@ -73,9 +79,16 @@ struct fz_lane {
 	atomic_t kicks;
 };
 
+/**
+ * struct fz_worker - a CPU's part in a ring
+ * @work: takes from the ring until it is empty
+ * @fz: the device
+ * @added: monotonic clock, ns: when this CPU last added to a lane of the ring; BH off
+ */
 struct fz_worker {
 	struct work_struct work;
 	struct fz_device *fz;
+	u64 added;
 };
 
 /**
@@ -84,6 +97,7 @@ struct fz_worker {
  * @len: items in @ring, at most one too many for a moment
  * @wq: where the workers run
  * @workers: one for each possible CPU
+ * @quiet: ns for which a CPU has to be left alone to work on what it adds itself
  * @last_cpu: that was given work; a hint, races do no harm
  *
  * Many producers, many consumers.
@@ -93,6 +107,7 @@ struct fz_ring {
 	atomic_t len;
 	struct workqueue_struct *wq;
 	struct fz_worker __percpu *workers;
+	s64 quiet;
 	unsigned int last_cpu;
 };
 
@@ -104,7 +119,8 @@ void fz_bundle_finish(struct fz_bundle *bundle);
 
 void fz_lane_init(struct fz_lane *lane);
 int fz_lane_add(struct fz_lane *lane, struct fz_ring *ring, struct fz_peer *peer,
-		struct fz_keypair *keypair, struct sk_buff_head *packets, bool sending);
+		struct fz_keypair *keypair, struct sk_buff_head *packets, bool sending,
+		struct fz_bundle **lone);
 struct fz_bundle *fz_lane_peek(struct fz_lane *lane);
 unsigned int fz_lane_take(struct fz_lane *lane, struct fz_bundle *bundle,
 			  struct sk_buff_head *packets, unsigned int max);

@@ -205,18 +205,24 @@ static void peer_mark_dead(struct fz_peer *peer)
 	fz_authz_peer_remove(&fz->authz, &peer->authz);
 }
 
-/* Without a worker or a timer left that could know of it, the receiving consumer stops. */
-static void peer_stop_consumer(struct fz_peer *peer)
+static void lane_purge(struct fz_lane *lane)
 {
 	struct fz_bundle *bundle;
 
-	napi_disable(&peer->napi);
 	local_bh_disable();
-	while ((bundle = fz_lane_peek(&peer->rx)) != NULL) {
-		fz_lane_remove(&peer->rx, bundle);
+	while ((bundle = fz_lane_peek(lane)) != NULL) {
+		fz_lane_remove(lane, bundle);
 		fz_bundle_free(bundle);
 	}
 	local_bh_enable();
+}
+
+/* Without a worker or a timer left that could know of it, the consumer in softirqs stops. */
+static void peer_stop_consumer(struct fz_peer *peer)
+{
+	napi_disable(&peer->napi);
+	lane_purge(&peer->tx);
+	lane_purge(&peer->rx);
 	__netif_napi_del(&peer->napi);
 }
 
@@ -224,8 +230,8 @@ static void peer_stop_consumer(struct fz_peer *peer)
  * Phase 2: what had begun ends.
  * 1. After a grace period nobody is left who found the peers alive.
  * 2. Timers stop; none is armed again.
- * 3. Workers finish every bundle; with that the sending lanes are empty.
- * 4. The receiving consumers stop; what they did not get to is dropped.
+ * 3. Workers finish every bundle.
+ * 4. The consumers stop; what they did not get to is dropped.
  * 5. Handshake work ends: it sees a dead peer and gives its reference back.
  * 6. The list's references go; RCU frees.
  */

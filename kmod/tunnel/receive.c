@@ -110,11 +110,14 @@ static struct fz_keypair *find_keypair(struct fz_device *fz, const struct sk_buf
 	return container_of(entry, struct fz_keypair, entry);
 }
 
+static void decrypt_bundle(struct fz_device *fz, struct fz_bundle *bundle);
+
 /* RCU read side. */
 static void queue_data(struct fz_device *fz, struct sk_buff *skb)
 {
 	struct fz_keypair *keypair = find_keypair(fz, skb);
 	struct sk_buff_head packets;
+	struct fz_bundle *lone;
 	struct fz_peer *peer;
 
 	if (unlikely(!keypair)) {
@@ -132,8 +135,13 @@ static void queue_data(struct fz_device *fz, struct sk_buff *skb)
 		le64_to_cpu(((const struct fz_message_data *)skb->data)->counter);
 	__skb_queue_head_init(&packets);
 	__skb_queue_tail(&packets, skb);
-	if (unlikely(fz_lane_add(&peer->rx, &fz->decrypt, peer, keypair, &packets, false)))
+	if (unlikely(fz_lane_add(&peer->rx, &fz->decrypt, peer, keypair, &packets, false, &lone)))
 		drop(fz, skb);
+	if (lone) {
+		decrypt_bundle(fz, lone);
+		fz_bundle_finish(lone);
+		napi_schedule(&peer->napi);
+	}
 }
 
 /**
@@ -420,18 +428,23 @@ static void receive_packets(struct fz_peer *peer, struct fz_keypair *keypair,
  * @napi: of a peer
  * @budget: how many packets at most
  *
- * The one consumer of the receiving lane.
+ * The one consumer of the receiving lane. It also sends what was encrypted where it was.
  *
  * Context: softirq.
- * Return: how many packets were taken.
+ * Return: how many packets were taken, or the budget if there is more to send.
  */
 int fz_receive_poll(struct napi_struct *napi, int budget)
 {
 	struct fz_peer *peer = container_of(napi, struct fz_peer, napi);
 	struct sk_buff_head packets;
 	struct fz_bundle *bundle;
+	bool more;
 	int done = 0;
 
+	/* Nothing may be asked for but that what was sent is freed: there is nothing of that kind. */
+	if (unlikely(!budget))
+		return 0;
+	more = fz_send_lane_softly(peer);
 	__skb_queue_head_init(&packets);
 	while (done < budget && (bundle = fz_lane_peek(&peer->rx)) != NULL) {
 		done += fz_lane_take(&peer->rx, bundle, &packets, budget - done);
@@ -443,6 +456,8 @@ int fz_receive_poll(struct napi_struct *napi, int budget)
 			fz_bundle_free(bundle);
 		}
 	}
+	if (more)
+		return budget;
 	if (done < budget)
 		napi_complete_done(napi, done);
 	return done;

@@ -24,6 +24,9 @@
 #include "tunnel/socket.h"
 #include "tunnel/timers.h"
 
+/* How many bundles a softirq sends before others have their turn. */
+#define SOFT_BUNDLES 4
+
 /* What a segment may be, since it is copied once more when it is encrypted. */
 #define SEGMENT_FEATURES (NETIF_F_SG | NETIF_F_HIGHDMA | NETIF_F_HW_CSUM)
 
@@ -254,6 +257,19 @@ static void leave_staged(struct fz_peer *peer, struct sk_buff_head *unsent)
 		fz_initiate_handshake(peer, false);
 }
 
+static void encrypt_bundle(struct fz_device *fz, struct fz_bundle *bundle);
+
+/*
+ * Encrypts where it is. Sending is left to the softirq that follows at once: this may be deep in the
+ * stack of whoever sends, perhaps through another tunnel.
+ */
+static void finish_here(struct fz_peer *peer, struct fz_bundle *bundle)
+{
+	encrypt_bundle(peer->device, bundle);
+	fz_bundle_finish(bundle);
+	napi_schedule(&peer->napi);
+}
+
 /**
  * fz_send_staged() - send what is staged for a peer, or begin the handshake that it needs
  * @peer: to whom
@@ -263,6 +279,7 @@ static void leave_staged(struct fz_peer *peer, struct sk_buff_head *unsent)
 void fz_send_staged(struct fz_peer *peer)
 {
 	struct fz_device *fz = peer->device;
+	struct fz_bundle *lone = NULL;
 	struct fz_keypair *keypair;
 	struct sk_buff_head packets;
 	int err = -EKEYEXPIRED;
@@ -274,7 +291,9 @@ void fz_send_staged(struct fz_peer *peer)
 	keypair = fz_keypair_get_current(&peer->keypairs);
 	if (keypair && fz_keypair_may_send(keypair)) {
 		take_staged(peer, &packets);
-		err = fz_lane_add(&peer->tx, &fz->encrypt, peer, keypair, &packets, true);
+		err = fz_lane_add(&peer->tx, &fz->encrypt, peer, keypair, &packets, true, &lone);
+		if (lone)
+			finish_here(peer, lone);
 	}
 	if (keypair)
 		fz_keypair_put(keypair);
@@ -436,6 +455,22 @@ static void send_bundle(struct fz_peer *peer, struct fz_bundle *bundle)
 		fz_initiate_handshake(peer, false);
 }
 
+/* Sends the bundle that comes next, if it is finished. */
+static bool send_next(struct fz_peer *peer)
+{
+	struct fz_bundle *bundle;
+
+	local_bh_disable();
+	bundle = fz_lane_peek(&peer->tx);
+	if (bundle) {
+		send_bundle(peer, bundle);
+		fz_lane_remove(&peer->tx, bundle);
+		fz_bundle_free(bundle);
+	}
+	local_bh_enable();
+	return bundle;
+}
+
 /**
  * fz_send_lane() - send a peer's finished bundles in order
  * @peer: to whom; the caller has a reference
@@ -449,27 +484,43 @@ static void send_bundle(struct fz_peer *peer, struct fz_bundle *bundle)
 void fz_send_lane(struct fz_peer *peer)
 {
 	struct fz_lane *lane = &peer->tx;
-	struct fz_bundle *bundle;
 	int seen;
 
 	if (atomic_inc_return(&lane->kicks) != 1)
 		return;
 	do {
 		seen = atomic_read(&lane->kicks);
-		for (;;) {
-			local_bh_disable();
-			bundle = fz_lane_peek(lane);
-			if (bundle) {
-				send_bundle(peer, bundle);
-				fz_lane_remove(lane, bundle);
-				fz_bundle_free(bundle);
-			}
-			local_bh_enable();
-			if (!bundle)
-				break;
+		while (send_next(peer))
 			cond_resched();
+	} while (atomic_sub_return(seen, &lane->kicks));
+}
+
+/**
+ * fz_send_lane_softly() - as fz_send_lane(), but not for long
+ * @peer: to whom; the caller has a reference
+ *
+ * Context: softirq.
+ * Return: true if there may be more: the caller has to come back.
+ */
+bool fz_send_lane_softly(struct fz_peer *peer)
+{
+	struct fz_lane *lane = &peer->tx;
+	unsigned int budget = SOFT_BUNDLES;
+	int seen;
+
+	if (fz_lane_is_empty(lane) || atomic_inc_return(&lane->kicks) != 1)
+		return false;
+	do {
+		seen = atomic_read(&lane->kicks);
+		while (send_next(peer)) {
+			if (--budget)
+				continue;
+			/* Kicks that are lost here are made good by coming back. */
+			atomic_set_release(&lane->kicks, 0);
+			return true;
 		}
 	} while (atomic_sub_return(seen, &lane->kicks));
+	return false;
 }
 
 /**

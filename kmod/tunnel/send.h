@@ -18,6 +18,7 @@ void fz_send_staged(struct fz_peer *peer);
 void fz_send_purge_staged(struct fz_peer *peer);
 void fz_send_keepalive(struct fz_peer *peer);
 void fz_send_lane(struct fz_peer *peer);
+bool fz_send_lane_softly(struct fz_peer *peer);
 void fz_send_encrypt_work(struct work_struct *work);
 
 #endif
