@@ -7,7 +7,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <glob.h>
-#include <limits.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -263,7 +262,8 @@ static int own_key(struct quick *quick, const char *key, char *value, struct fz_
 		return read_dns(quick, value, err);
 	if (!strcasecmp(key, "MTU")) {
 		quick->mtu = 0;
-		return *value ? fz_parse_u32(value, "MTU", 68, INT_MAX, &quick->mtu, err) : 0;
+		return *value ? fz_parse_u32(value, "MTU", 68, QUICK_MTU_LARGEST, &quick->mtu,
+					     err) : 0;
 	}
 	if (!strcasecmp(key, "Table"))
 		return read_table(quick, value, err);

@@ -29,6 +29,7 @@ struct quick_lines {
 };
 
 #define QUICK_KEYS 13			/* of [Resource] and [Grant] together */
+#define QUICK_MTU_LARGEST 65455		/* of an fz device */
 
 /**
  * struct quick_section - a [Resource] or [Grant]

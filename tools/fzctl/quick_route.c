@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #define TUNNEL_OVERHEAD 80	/* IPv6, UDP and a data message around a packet */
-#define MTU_LARGEST 65455	/* of an fz device */
 #define MTU_DEFAULT 1500	/* of a path that nobody knows */
 #define TABLE_DEFAULT 51820	/* where a default route goes, and the mark of what must not take it */
 #define SRC_VALID_MARK "/proc/sys/net/ipv4/conf/all/src_valid_mark"
@@ -97,7 +96,7 @@ int quick_route_mtu(struct quick_up *up, uint32_t *mtu)
 		outer = mtu_of_default(up);
 	if (!outer)
 		outer = MTU_DEFAULT;
-	*mtu = outer - TUNNEL_OVERHEAD < MTU_LARGEST ? outer - TUNNEL_OVERHEAD : MTU_LARGEST;
+	*mtu = outer - TUNNEL_OVERHEAD < QUICK_MTU_LARGEST ? outer - TUNNEL_OVERHEAD : QUICK_MTU_LARGEST;
 	return EXIT_DONE;
 }
 

@@ -122,6 +122,7 @@ static void test_refused(void **state)
 		{ "[Interface]\nAddress = 10.0.0.1/255.0.255.0\n", "\"10.0.0.1/255.0.255.0\"" },
 		{ "[Interface]\nAddress = fd00::1/255.0.0.0\n", "\"fd00::1/255.0.0.0\"" },
 		{ "[Interface]\nMTU = 10\n", "\"10\"" },
+		{ "[Interface]\nMTU = 65456\n", "\"65456\"" },
 		{ "[Interface]\nTable = no-such-table\n", "\"no-such-table\"" },
 		{ "[Interface]\nTable = OFF\n", "\"OFF\"" },
 		{ "[Interface]\nTable = 0\n", "\"0\"" },
