@@ -86,6 +86,22 @@ void fz_bundle_finish(struct fz_bundle *bundle)
 }
 
 /**
+ * fz_bundle_finish_lone() - as fz_bundle_finish(), for a bundle that fz_lane_add() left to its caller
+ * @bundle: worked on; the caller must not touch it afterwards
+ * @ring: that it would have gone to
+ *
+ * The time that the work took does not count as quiet, however long it was: what comes at once after
+ * it goes to the workers.
+ *
+ * Context: BH off, the CPU that added it.
+ */
+void fz_bundle_finish_lone(struct fz_bundle *bundle, struct fz_ring *ring)
+{
+	this_cpu_ptr(ring->workers)->added = ktime_get_mono_fast_ns();
+	fz_bundle_finish(bundle);
+}
+
+/**
  * fz_lane_init() - prepare a lane
  * @lane: of a new peer
  */
@@ -179,8 +195,8 @@ static bool is_lone(const struct fz_lane *lane, struct fz_ring *ring,
  * @keypair: to encrypt or decrypt with
  * @packets: in order; those that found room are taken away, those left are the caller's to drop
  * @sending: nonces are to be handed out
- * @lone: set to a bundle that the caller has to work on and to finish, as it would be a detour to
- *	  have a worker do it; else to NULL
+ * @lone: set to a bundle that the caller has to work on and to give to fz_bundle_finish_lone(), as it
+ *	  would be a detour to have a worker do it; else to NULL
  *
  * Many producers. Packets join the last bundle while no worker has it, so that bundles grow by
  * themselves under load and are as short as can be without.

@@ -83,7 +83,8 @@ struct fz_lane {
  * struct fz_worker - a CPU's part in a ring
  * @work: takes from the ring until it is empty
  * @fz: the device
- * @added: monotonic clock, ns: when this CPU last added to a lane of the ring; BH off
+ * @added: monotonic clock, ns: when this CPU last added to a lane of the ring, or was done with what
+ *	it added; BH off
  */
 struct fz_worker {
 	struct work_struct work;
@@ -116,6 +117,7 @@ void fz_bundle_uninit(void);
 struct fz_bundle *fz_bundle_take(struct fz_ring *ring);
 void fz_bundle_free(struct fz_bundle *bundle);
 void fz_bundle_finish(struct fz_bundle *bundle);
+void fz_bundle_finish_lone(struct fz_bundle *bundle, struct fz_ring *ring);
 
 void fz_lane_init(struct fz_lane *lane);
 int fz_lane_add(struct fz_lane *lane, struct fz_ring *ring, struct fz_peer *peer,

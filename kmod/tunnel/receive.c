@@ -139,7 +139,7 @@ static void queue_data(struct fz_device *fz, struct sk_buff *skb)
 		drop(fz, skb);
 	if (lone) {
 		decrypt_bundle(fz, lone);
-		fz_bundle_finish(lone);
+		fz_bundle_finish_lone(lone, &fz->decrypt);
 		napi_schedule(&peer->napi);
 	}
 }

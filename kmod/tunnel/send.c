@@ -266,7 +266,7 @@ static void encrypt_bundle(struct fz_device *fz, struct fz_bundle *bundle);
 static void finish_here(struct fz_peer *peer, struct fz_bundle *bundle)
 {
 	encrypt_bundle(peer->device, bundle);
-	fz_bundle_finish(bundle);
+	fz_bundle_finish_lone(bundle, &peer->device->encrypt);
 	napi_schedule(&peer->napi);
 }
 
