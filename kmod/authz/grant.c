@@ -319,6 +319,7 @@ static bool apply(struct fz_authz *az, struct fz_policy *policy, struct change *
 	}
 	old = rhashtable_lookup_fast(&policy->grants, &grant->key, fz_grant_table);
 	if (old->action == grant->action && !memcmp(old->tag, grant->tag, sizeof(old->tag))) {
+		bool limits_change = !meter_of(az, old) != !meter_of(az, grant);
 		bool had_lease = old->lease;
 
 		/* Flows look at the lease for themselves; that of a denial may have ended just now. */
@@ -326,7 +327,8 @@ static bool apply(struct fz_authz *az, struct fz_policy *policy, struct change *
 		change_limits(az, old, grant);
 		note_lease(az, grant);
 		fz_grant_put(grant);
-		return had_lease && (old->action == FZ_ACTION_DENY || policy->metered);
+		return limits_change ||
+		       (had_lease && (old->action == FZ_ACTION_DENY || policy->metered));
 	}
 	fz_grant_inherit_meter(az, grant, old);
 	replace_grant(policy, old, grant);

@@ -217,6 +217,28 @@ static void another_grant_goes_on(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, count(stage, &tuple));
 }
 
+static void limits_come_and_go(struct kunit *test)
+{
+	struct fz_stage *stage = test->priv;
+	struct fz_limits slow = { .rate = 1 };
+	struct fz_tuple tuple, reply;
+
+	set_up(stage, &tuple, &reply);
+	grant(stage, 0, 0, slow, 0);
+	grant(stage, 0, FZ_STAGE_ANY, slow, 0);
+	KUNIT_EXPECT_EQ(test, 1, count(stage, &tuple));
+	/* Whichever it is that admits the flow, one without limits does now. */
+	grant(stage, 0, 0, (struct fz_limits){}, 0);
+	KUNIT_EXPECT_EQ(test, 1000, count(stage, &tuple));
+	grant(stage, 0, FZ_STAGE_ANY, (struct fz_limits){}, 0);
+	grant(stage, 0, 0, slow, 0);
+	KUNIT_EXPECT_EQ(test, 1000, count(stage, &tuple));
+	grant(stage, 0, 0, (struct fz_limits){}, 0);
+	grant(stage, 0, FZ_STAGE_ANY, slow, 0);
+	KUNIT_EXPECT_EQ(test, 1000, count(stage, &tuple));
+	KUNIT_EXPECT_EQ(test, 1, stage->n_starts);
+}
+
 static void use_outlives_change_and_epoch(struct kunit *test)
 {
 	struct fz_stage *stage = test->priv;
@@ -351,6 +373,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(quota_ends_to_the_packet),
 	KUNIT_CASE(idle_flows_end_with_the_quota),
 	KUNIT_CASE(another_grant_goes_on),
+	KUNIT_CASE(limits_come_and_go),
 	KUNIT_CASE(use_outlives_change_and_epoch),
 	KUNIT_CASE(rate_refuses_without_ending),
 	KUNIT_CASE(new_flows_wait),
