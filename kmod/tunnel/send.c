@@ -489,7 +489,8 @@ void fz_send_lane(struct fz_peer *peer)
 	if (atomic_inc_return(&lane->kicks) != 1)
 		return;
 	do {
-		seen = atomic_read(&lane->kicks);
+		/* Before the look: what was finished before a kick that counts here is seen by it. */
+		seen = atomic_read_acquire(&lane->kicks);
 		while (send_next(peer))
 			cond_resched();
 	} while (atomic_sub_return(seen, &lane->kicks));
@@ -511,7 +512,7 @@ bool fz_send_lane_softly(struct fz_peer *peer)
 	if (fz_lane_is_empty(lane) || atomic_inc_return(&lane->kicks) != 1)
 		return false;
 	do {
-		seen = atomic_read(&lane->kicks);
+		seen = atomic_read_acquire(&lane->kicks);
 		while (send_next(peer)) {
 			if (--budget)
 				continue;
