@@ -12,6 +12,7 @@
 #include <linux/if_ether.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
+#include <linux/sctp.h>
 #include <linux/tcp.h>
 #include <linux/udp.h>
 #include <net/ip.h>
@@ -411,6 +412,26 @@ static enum fz_reason read_unfragmented(const struct view *view, const struct ip
 	return FZ_REASON_NONE;
 }
 
+/* What is in front of the payload of a super-packet, and will be of each segment's. */
+static u32 segment_headers(const struct view *view, u32 l4)
+{
+	const struct sk_buff *skb = view->skb;
+	const struct tcphdr *tcp;
+	struct tcphdr buffer;
+
+	if (skb->encapsulation)
+		l4 = skb_inner_transport_offset(skb) - view->base;
+	if (skb_shinfo(skb)->gso_type & (SKB_GSO_TCPV4 | SKB_GSO_TCPV6)) {
+		tcp = look(view, l4, sizeof(buffer), &buffer);
+		return l4 + (tcp ? tcp->doff * 4 : sizeof(*tcp));
+	}
+	if (skb_shinfo(skb)->gso_type & SKB_GSO_UDP_L4)
+		return l4 + sizeof(struct udphdr);
+	if (skb_shinfo(skb)->gso_type & SKB_GSO_SCTP)
+		return l4 + sizeof(struct sctphdr);
+	return l4;
+}
+
 /**
  * fz_dissect() - reads an inner packet
  * @skb: network header set, protocol set; linear or not, may be a GSO super-packet
@@ -433,6 +454,7 @@ enum fz_reason fz_dissect(const struct sk_buff *skb, struct fz_packet *packet)
 
 	memset(packet, 0, sizeof(*packet));
 	packet->packets = skb_is_gso(skb) ? max_t(u32, skb_shinfo(skb)->gso_segs, 1) : 1;
+	packet->bytes = view.end;
 	reason = read_ip(&view, 0, &found, &packet->tuple);
 	if (reason != FZ_REASON_NONE)
 		return reason;
@@ -442,6 +464,8 @@ enum fz_reason fz_dissect(const struct sk_buff *skb, struct fz_packet *packet)
 	/* What comes after the packet is padding. */
 	view.end = found.end;
 	packet->l4 = found.l4;
+	if (packet->packets > 1)
+		packet->bytes += (packet->packets - 1) * segment_headers(&view, found.l4);
 	if (found.fragment) {
 		reason = read_fragment(&found, packet);
 		if (reason != FZ_REASON_NONE || packet->kind == FZ_PACKET_FRAGMENT_LATER)

@@ -40,6 +40,7 @@ enum fz_packet_kind {
  * @frag_last: no fragment comes after it
  * @l4: offset of the transport header from the network header
  * @packets: that it stands for: segments of a super-packet, otherwise 1
+ * @bytes: of all these, with the headers of each
  */
 struct fz_packet {
 	struct fz_tuple tuple;
@@ -53,6 +54,7 @@ struct fz_packet {
 	u32 frag_end;
 	u16 l4;
 	u32 packets;
+	u32 bytes;
 };
 
 enum fz_reason fz_dissect(const struct sk_buff *skb, struct fz_packet *packet);

@@ -99,20 +99,20 @@ static enum outcome refuse_for(struct fz_bundle *bundle, const struct fz_packet 
 
 /* Begins a run with a packet that passes with @flow. */
 static enum outcome pass(struct fz_bundle *bundle, struct fz_flow *flow,
-			 const struct fz_packet *packet, const struct sk_buff *skb)
+			 const struct fz_packet *packet)
 {
 	bundle->flow = flow;
 	bundle->tuple = packet->tuple;
 	bundle->packets = packet->packets;
-	bundle->bytes = skb->len;
+	bundle->bytes = packet->bytes;
 	return PASSES;
 }
 
 /* As pass(), for what must not lead others: fragments, errors, and where each needs a look. */
 static enum outcome pass_alone(struct fz_bundle *bundle, struct fz_flow *flow,
-			       const struct fz_packet *packet, const struct sk_buff *skb)
+			       const struct fz_packet *packet)
 {
-	pass(bundle, flow, packet, skb);
+	pass(bundle, flow, packet);
 	close_run(bundle);
 	return PASSES;
 }
@@ -134,7 +134,7 @@ static enum fz_reason remember_fragment(struct fz_bundle *bundle, const struct f
  * Whether the limits of the flow's grant have room for a packet; if not, @why says so. When a quota is
  * used up, another grant may admit the flow.
  */
-static bool charge(struct fz_bundle *bundle, struct fz_flow *flow, const struct sk_buff *skb,
+static bool charge(struct fz_bundle *bundle, struct fz_flow *flow, const struct fz_packet *packet,
 		   struct fz_decision *why)
 {
 	struct fz_grant *grant;
@@ -150,7 +150,7 @@ static bool charge(struct fz_bundle *bundle, struct fz_flow *flow, const struct 
 		if (likely(!meter))
 			return true;
 		bundle->metered = true;
-		reason = fz_meter_take(meter, skb->len, bundle->now);
+		reason = fz_meter_take(meter, packet->bytes, bundle->now);
 		if (reason == FZ_REASON_NONE)
 			return true;
 		*why = (struct fz_decision){ .reason = reason, .grant = grant };
@@ -160,7 +160,7 @@ static bool charge(struct fz_bundle *bundle, struct fz_flow *flow, const struct 
 
 /* What admits a packet for itself, with no flow that could say so. */
 static void decide_alone(struct fz_bundle *bundle, const struct fz_packet *packet,
-			 const struct sk_buff *skb, struct fz_decision *decision)
+			 struct fz_decision *decision)
 {
 	enum fz_reason reason = FZ_REASON_NONE;
 	struct fz_meter *meter;
@@ -173,7 +173,7 @@ static void decide_alone(struct fz_bundle *bundle, const struct fz_packet *packe
 		meter = rcu_dereference(decision->grant->meter);
 		if (!meter)
 			return;
-		reason = fz_meter_take(meter, skb->len, bundle->now);
+		reason = fz_meter_take(meter, packet->bytes, bundle->now);
 	} while (reason == FZ_REASON_QUOTA);
 	decision->reason = reason;
 	if (reason != FZ_REASON_NONE)
@@ -192,13 +192,13 @@ static enum outcome admit(struct fz_bundle *bundle, struct fz_flow *flow,
 	if (unlikely(READ_ONCE(flow->held)) && !bundle->asked &&
 	    fz_ask_follow(bundle->az, flow, bundle->dir, skb))
 		return GONE;
-	if (!charged && unlikely(!charge(bundle, flow, skb, &why)) &&
+	if (!charged && unlikely(!charge(bundle, flow, packet, &why)) &&
 	    refuse(bundle, packet, &why, skb) == GONE)
 		return GONE;
 	fz_flow_advance(bundle->az, flow, bundle->dir, packet);
 	if (unlikely(READ_ONCE(flow->reopened)))
-		return pass_alone(bundle, flow, packet, skb);
-	return pass(bundle, flow, packet, skb);
+		return pass_alone(bundle, flow, packet);
+	return pass(bundle, flow, packet);
 }
 
 static enum outcome ask(struct fz_bundle *bundle, const struct fz_flow_key *key,
@@ -272,7 +272,7 @@ static enum outcome judge_reverse(struct fz_bundle *bundle, struct fz_flow *flow
 {
 	struct fz_decision decision;
 
-	decide_alone(bundle, packet, skb, &decision);
+	decide_alone(bundle, packet, &decision);
 	bundle->metered = false;
 	if (decision.verdict == FZ_VERDICT_PASS)
 		return admit(bundle, flow, packet, skb, true);
@@ -285,7 +285,7 @@ static enum outcome judge_ghost(struct fz_bundle *bundle, const struct fz_packet
 {
 	struct fz_decision decision;
 
-	decide_alone(bundle, packet, skb, &decision);
+	decide_alone(bundle, packet, &decision);
 	if (decision.verdict != FZ_VERDICT_PASS || packet->kind != FZ_PACKET_PLAIN)
 		return refuse(bundle, packet, &decision, skb);
 	return PASSES;
@@ -390,10 +390,10 @@ static enum outcome pass_related(struct fz_bundle *bundle, struct fz_flow *flow,
 {
 	struct fz_decision why;
 
-	if (unlikely(!charge(bundle, flow, skb, &why)) &&
+	if (unlikely(!charge(bundle, flow, packet, &why)) &&
 	    refuse(bundle, packet, &why, skb) == GONE)
 		return GONE;
-	return pass_alone(bundle, flow, packet, skb);
+	return pass_alone(bundle, flow, packet);
 }
 
 /* A later fragment goes the way of the first, as long as its flow may. */
@@ -458,7 +458,7 @@ static enum outcome judge_packet(struct fz_bundle *bundle, struct sk_buff *skb)
 
 	if (reason == FZ_REASON_NONE && continues_run(bundle, &packet)) {
 		bundle->packets += packet.packets;
-		bundle->bytes += skb->len;
+		bundle->bytes += packet.bytes;
 		return PASSES;
 	}
 	close_run(bundle);

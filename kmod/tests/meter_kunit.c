@@ -180,6 +180,41 @@ static void quota_ends_to_the_packet(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1000, count(stage, &tuple));
 }
 
+/* The last segment has what is left of the payload. */
+static struct sk_buff *super_packet(struct fz_stage *stage, const struct fz_tuple *tuple,
+				    unsigned int segments, unsigned int payload, unsigned int type)
+{
+	struct sk_buff *skb = fz_stage_packet(stage, tuple, 0, segments * payload - 1);
+
+	skb_shinfo(skb)->gso_size = payload;
+	skb_shinfo(skb)->gso_segs = segments;
+	skb_shinfo(skb)->gso_type = type;
+	return skb;
+}
+
+static void segments_count_with_their_headers(struct kunit *test)
+{
+	struct fz_stage *stage = test->priv;
+	struct fz_tuple tuple, reply;
+
+	set_up(stage, &tuple, &reply);
+	grant(stage, 0, 0, (struct fz_limits){ .quota = LEN + 10 * (28 + 48) - 1 }, 0);
+	KUNIT_EXPECT_TRUE(test, passes());
+	KUNIT_EXPECT_TRUE(test, fz_stage_judge(stage, 0, FZ_DIR_OUT,
+					       super_packet(stage, &reply, 10, 48, SKB_GSO_UDP_L4)));
+	KUNIT_EXPECT_FALSE(test, passes());
+	KUNIT_EXPECT_EQ(test, 10ULL * (28 + 48) - 1, stage->infos[0].reply_bytes);
+
+	fz_stage_tuple(stage, &tuple, IPPROTO_TCP, "10.8.0.1", 1000, "10.2.0.2", 80);
+	reply = fz_stage_reply(&tuple);
+	grant(stage, 0, 0, (struct fz_limits){}, 0);
+	KUNIT_EXPECT_TRUE(test, fz_stage_pass(stage, 0, FZ_DIR_IN, &tuple, TCPHDR_SYN));
+	grant(stage, 0, 0, (struct fz_limits){ .quota = 10 * (40 + 48) - 1 }, 0);
+	KUNIT_EXPECT_TRUE(test, fz_stage_judge(stage, 0, FZ_DIR_OUT,
+					       super_packet(stage, &reply, 10, 48, SKB_GSO_TCPV4)));
+	KUNIT_EXPECT_FALSE(test, replies());
+}
+
 static void idle_flows_end_with_the_quota(struct kunit *test)
 {
 	struct fz_stage *stage = test->priv;
@@ -371,6 +406,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(any_packet_passes_some_time),
 	KUNIT_CASE(new_flows_are_kept),
 	KUNIT_CASE(quota_ends_to_the_packet),
+	KUNIT_CASE(segments_count_with_their_headers),
 	KUNIT_CASE(idle_flows_end_with_the_quota),
 	KUNIT_CASE(another_grant_goes_on),
 	KUNIT_CASE(limits_come_and_go),
