@@ -11,10 +11,13 @@
 #include <net/netlink.h>
 
 #include "compat/timer.h"
+#include "compat/udp.h"
 #include "tests/noise_vectors.h"
 #include "tests/suites.h"
 #include "tunnel/device.h"
+#include "tunnel/initiate.h"
 #include "tunnel/peer.h"
+#include "tunnel/socket.h"
 #include "tunnel/timers.h"
 
 #define IFNAME "fz-kunit"
@@ -24,11 +27,15 @@
  * @dev: with a reference
  * @fz: of @dev
  * @peer: of @fz, which goes with it
+ * @came: initiations that came to the test's socket
+ * @was_armed: whether another one was to follow if nobody answers, when the last came
  */
 struct scene {
 	struct net_device *dev;
 	struct fz_device *fz;
 	struct fz_peer *peer;
+	unsigned int came;
+	bool was_armed;
 };
 
 /* Asks rtnetlink, as `ip link` would, to make or remove the device. */
@@ -272,6 +279,43 @@ static void peer_sends_nothing_after_a_fork(struct kunit *test)
 	fz_keypair_put(keypair);
 }
 
+/* What waited for an answer when the initiation came; who gets it could answer from here on. */
+static int note_timer(struct sock *sk, struct sk_buff *skb)
+{
+	struct scene *scene = rcu_dereference_sk_user_data(sk);
+
+	scene->came++;
+	scene->was_armed = timer_pending(&scene->peer->retransmit_handshake);
+	consume_skb(skb);
+	return 0;
+}
+
+static void peer_waits_before_it_is_answered(struct kunit *test)
+{
+	struct udp_port_cfg port = { .family = AF_INET, .local_ip.s_addr = htonl(INADDR_LOOPBACK) };
+	struct scene *scene = test->priv;
+	struct udp_tunnel_sock_cfg cfg = {
+		.sk_user_data = scene,
+		.encap_type = 1,
+		.encap_rcv = note_timer,
+	};
+	struct fz_endpoint ep = { .addr4.sin_family = AF_INET };
+	struct socket *sock;
+
+	if (!(init_net.loopback_dev->flags & IFF_UP))
+		kunit_skip(test, "the loopback interface is down");
+	KUNIT_ASSERT_EQ(test, udp_sock_create(&init_net, &port, &sock), 0);
+	fz_compat_udp_setup(&init_net, sock, &cfg);
+	ep.addr4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	ep.addr4.sin_port = inet_sk(sock->sk)->inet_sport;
+	fz_socket_set_peer_endpoint(scene->peer, &ep);
+	fz_initiate_handshake(scene->peer, false);
+	flush_workqueue(scene->fz->handshake_send_wq);
+	fz_compat_udp_release(sock->sk);
+	KUNIT_EXPECT_EQ(test, scene->came, 1);
+	KUNIT_EXPECT_TRUE(test, scene->was_armed);
+}
+
 static void peer_number_is_bounded(struct kunit *test)
 {
 	struct fz_device *fz = ((struct scene *)test->priv)->fz;
@@ -292,6 +336,7 @@ static struct kunit_case peer_cases[] = {
 	KUNIT_CASE(peer_zeroes_keys_after_silence),
 	KUNIT_CASE(peer_is_wiped_with_the_link_down),
 	KUNIT_CASE(peer_sends_nothing_after_a_fork),
+	KUNIT_CASE(peer_waits_before_it_is_answered),
 	KUNIT_CASE(peer_number_is_bounded),
 	{}
 };

@@ -52,11 +52,12 @@ static void send_initiation(struct fz_peer *peer)
 	fz_timers_any_traversal(peer);
 	fz_timers_any_sent(peer);
 	atomic64_set(&peer->last_sent_handshake, fz_clock_now());
+	/* First: the answer, which ends the wait, may come before we are back from sending. */
+	fz_timers_handshake_initiated(peer);
 	if (fz_path_send_initiation(peer, &message, sizeof(message), FZ_HANDSHAKE_DSCP))
 		atomic64_add(sizeof(message), &peer->tx_bytes);
 	else
 		fz_socket_send_buffer_to_peer(peer, &message, sizeof(message), FZ_HANDSHAKE_DSCP);
-	fz_timers_handshake_initiated(peer);
 }
 
 /**

@@ -176,7 +176,7 @@ void fz_timers_any_traversal(struct fz_peer *peer)
 }
 
 /**
- * fz_timers_handshake_initiated() - an initiation went out
+ * fz_timers_handshake_initiated() - an initiation is about to go out
  * @peer: to which
  */
 void fz_timers_handshake_initiated(struct fz_peer *peer)
