@@ -15,6 +15,7 @@
  * @wq: where they do it
  * @peer: only its reference count is used
  * @keypairs: two, only their reference counts and nonces are used
+ * @length: of the packets, bytes
  */
 struct scene {
 	struct fz_lane lane;
@@ -22,6 +23,7 @@ struct scene {
 	struct workqueue_struct *wq;
 	struct fz_peer *peer;
 	struct fz_keypair *keypairs[2];
+	unsigned int length;
 };
 
 static void no_work(struct work_struct *work)
@@ -76,9 +78,10 @@ static int add_quietly(struct kunit *test, unsigned int key, u32 first, unsigned
 
 	__skb_queue_head_init(&packets);
 	for (i = 0; i < count; i++) {
-		struct sk_buff *skb = alloc_skb(16, GFP_KERNEL);
+		struct sk_buff *skb = alloc_skb(16 + scene->length, GFP_KERNEL);
 
 		KUNIT_ASSERT_NOT_NULL(test, skb);
+		skb_put_zero(skb, scene->length);
 		skb->mark = first + i;
 		__skb_queue_tail(&packets, skb);
 	}
@@ -328,6 +331,17 @@ static void lone(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, finish_lone(scene, lone));
 	KUNIT_EXPECT_EQ(test, leave(test, 4), 1);
 	KUNIT_EXPECT_EQ(test, leave(test, 5), 1);
+
+	/* Nor has a softirq the time for a long one. */
+	for (scene->length = FZ_LONE_LEN; scene->length <= FZ_LONE_LEN + 1; scene->length++) {
+		KUNIT_EXPECT_EQ(test, add_quietly(test, 0, 6, 1, true, true, &lone), 0);
+		KUNIT_EXPECT_EQ(test, !lone, scene->length > FZ_LONE_LEN);
+		second = lone ?: fz_bundle_take(&scene->ring);
+		KUNIT_ASSERT_NOT_NULL(test, second);
+		fz_bundle_finish(second);
+		KUNIT_EXPECT_EQ(test, leave(test, 6), 1);
+	}
+	scene->length = 0;
 
 	/* Of a key that has no nonces left there is a bundle without packets. */
 	atomic64_set(&scene->keypairs[0]->sending_counter, FZ_REJECT_AFTER_MESSAGES);

@@ -183,7 +183,8 @@ static bool is_lone(const struct fz_lane *lane, struct fz_ring *ring,
 		    const struct sk_buff_head *packets)
 {
 	lockdep_assert_held(&lane->lock);
-	return cpu_is_quiet(ring) && skb_queue_len(packets) == 1 && list_empty(&lane->bundles) &&
+	return cpu_is_quiet(ring) && skb_queue_len(packets) == 1 &&
+	       skb_peek(packets)->len <= FZ_LONE_LEN && list_empty(&lane->bundles) &&
 	       !atomic_read(&ring->len);
 }
 

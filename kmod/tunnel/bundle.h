@@ -20,6 +20,7 @@ enum {
 	FZ_BUNDLE_PACKETS = 64,		/* in one bundle */
 	FZ_LANE_PACKETS = 1024,		/* of one peer in one direction */
 	FZ_RING_BUNDLES = 1024,		/* bundles of one device in one direction */
+	FZ_LONE_LEN = 2048,		/* bytes of a packet that a softirq may be kept busy with */
 	/*
 	 * A CPU that was given nothing for so long has the time for a packet's cryptography, which
 	 * is a few microseconds, and saves the packet the way to a worker, which is many.
