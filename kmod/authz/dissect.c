@@ -21,7 +21,6 @@
 /* SCTP's common header and that of the first chunk (RFC 9260, section 3). */
 #define SCTP_HEADERS 16
 #define SCTP_CHUNK_TYPE 12
-#define SCTP_INIT 1
 
 /* The shortest of DCCP's generic headers (RFC 4340, section 5.1). */
 #define DCCP_HEADER 12
@@ -277,7 +276,7 @@ static enum fz_reason read_sctp(const struct view *view, const struct ip_found *
 
 	if (!sctp || found->end - found->l4 < sizeof(buffer))
 		return FZ_REASON_MALFORMED;
-	packet->opens = sctp[SCTP_CHUNK_TYPE] == SCTP_INIT;
+	packet->opens = sctp[SCTP_CHUNK_TYPE] == SCTP_CID_INIT;
 	return FZ_REASON_NONE;
 }
 

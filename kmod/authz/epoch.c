@@ -82,9 +82,9 @@ static void carry_meter(struct fz_authz *az, struct fz_grant *grant, struct fz_g
 }
 
 /* Calls @carry for all grants of @old that @policy restates. */
-static void for_each_heir(struct fz_authz *az, struct fz_policy *old, struct fz_policy *policy,
-			  void (*carry)(struct fz_authz *az, struct fz_grant *grant,
-					struct fz_grant *heir))
+static void carry_to_heirs(struct fz_authz *az, struct fz_policy *old, struct fz_policy *policy,
+			   void (*carry)(struct fz_authz *az, struct fz_grant *grant,
+					 struct fz_grant *heir))
 {
 	struct rhashtable_iter iter;
 	struct fz_grant *grant;
@@ -125,7 +125,7 @@ static int commit_locked(struct fz_authz *az, struct netlink_ext_ack *extack)
 	old = rcu_dereference_protected(az->policy, lockdep_is_held(&az->lock));
 	/* Before packets see the new grants: what they use counts from the first one on. */
 	if (old->metered && policy->metered)
-		for_each_heir(az, old, policy, carry_meter);
+		carry_to_heirs(az, old, policy, carry_meter);
 	policy->live = true;
 	rcu_assign_pointer(az->policy, policy);
 	az->staged = NULL;
@@ -134,7 +134,7 @@ static int commit_locked(struct fz_authz *az, struct netlink_ext_ack *extack)
 	/* From here no packet is judged by the old one. */
 	synchronize_rcu();
 	old->live = false;
-	for_each_heir(az, old, policy, carry_counts);
+	carry_to_heirs(az, old, policy, carry_counts);
 	fz_policy_retire(az, old);
 	return 0;
 }
