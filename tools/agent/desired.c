@@ -112,12 +112,13 @@ void want_peer_keep_key(struct want_peer *peer, const struct want_peer *before)
 /**
  * want_peer_seal() - a preshared key that came sealed becomes the one that the peer shall have
  * @peer: as the broker wants it
- * @key: the message that brought it
+ * @sealed: as it came
+ * @len: its length, no more than a message has room for
  */
-void want_peer_seal(struct want_peer *peer, const fz_PeerKey *key)
+void want_peer_seal(struct want_peer *peer, const uint8_t *sealed, size_t len)
 {
-	memcpy(peer->sealed_psk, key->sealed_psk.bytes, key->sealed_psk.size);
-	peer->sealed_len = key->sealed_psk.size;
+	memcpy(peer->sealed_psk, sealed, len);
+	peer->sealed_len = len;
 }
 
 /**
@@ -215,8 +216,7 @@ static int put_peer(struct desired *d, const fz_Peer *in, bool remove)
 	if (peer->has_control_key)
 		memcpy(peer->control_key, in->control_key.bytes, sizeof(peer->control_key));
 	peer->psk = in->psk;
-	memcpy(peer->sealed_psk, in->sealed_psk.bytes, in->sealed_psk.size);
-	peer->sealed_len = in->sealed_psk.size;
+	want_peer_seal(peer, in->sealed_psk.bytes, in->sealed_psk.size);
 	peer->keepalive = in->keepalive_s > UINT16_MAX ? UINT16_MAX : (uint16_t)in->keepalive_s;
 	strncpy(peer->name, in->name, sizeof(peer->name) - 1);
 	peer->allowedips = calloc(in->allowed_ip_count + 1u, sizeof(*peer->allowedips));

@@ -125,7 +125,7 @@ struct want_peer *desired_peer(const struct desired *d, const uint8_t key[FZ_KEY
 struct want_grant *desired_grant(const struct desired *d, const struct grant_key *key);
 uint64_t desired_lease_left(const struct want_grant *grant);
 
-void want_peer_seal(struct want_peer *peer, const fz_PeerKey *key);
+void want_peer_seal(struct want_peer *peer, const uint8_t *sealed, size_t len);
 void want_peer_keep_key(struct want_peer *peer, const struct want_peer *before);
 int want_peer_candidates(struct want_peer *peer, const struct fz_candidate *list, size_t n);
 int desired_candidates(struct fz_candidate **out, size_t *n, const fz_Candidate *list, size_t count);

@@ -360,7 +360,7 @@ int kernel_peer_key(struct kernel *k, struct want_peer *want, const fz_PeerKey *
 	peer->has |= FZ_HAS_PRESHARED_KEY;
 	peer->flags |= FZ_PEER_F_UPDATE_ONLY;
 	if (!ret) {
-		want_peer_seal(want, key);
+		want_peer_seal(want, key->sealed_psk.bytes, key->sealed_psk.size);
 		want->asked = false;
 		ret = fz_nl_device_set(k->nl, dev, err);
 	}

@@ -696,7 +696,7 @@ static void renew_incoming(struct agent *a, const fz_PeerKey *key)
 	struct want_peer *peer = desired_peer(&a->incoming.fresh, key->peer.bytes);
 
 	if (peer)
-		want_peer_seal(peer, key);
+		want_peer_seal(peer, key->sealed_psk.bytes, key->sealed_psk.size);
 	for (size_t i = 0; i < a->incoming.n; i++) {
 		fz_Item *item = &a->incoming.items[i];
 
