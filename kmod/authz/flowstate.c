@@ -175,9 +175,9 @@ static bool judge_again(struct fz_authz *az, struct fz_flow *flow, u32 gen, u64 
  * @why: if it may not, filled in with the decision that ended it
  *
  * While nothing changed this reads four words. After a change of policy or mode, or when the lease
- * of its grant has ended or its quota is used up, the flow is judged again as its first packet was: another grant
- * may admit it just as well. If none does, it is ended, but kept to be refused by, until policy
- * admits it again or it has been silent for long: see fz_flow_refuse().
+ * of its grant has ended or its quota is used up, the flow is judged again as its first packet was:
+ * another grant may admit it just as well. If none does, it is ended, but kept to be refused by,
+ * until policy admits it again or it has been silent for long: see fz_flow_refuse().
  *
  * Context: RCU, BH disabled.
  * Return: true if it may.
