@@ -4,6 +4,7 @@
 #include "tunnel/bundle.h"
 
 #include <linux/cpumask.h>
+#include <linux/mm.h>
 #include <linux/netdevice.h>
 #include <linux/percpu.h>
 #include <linux/slab.h>
@@ -355,6 +356,14 @@ int fz_ring_init(struct fz_ring *ring, struct fz_device *fz, struct workqueue_st
  */
 void fz_ring_destroy(struct fz_ring *ring, void (*destroy)(void *item))
 {
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		struct page *page = per_cpu_ptr(ring->workers, cpu)->room.page;
+
+		if (page)
+			put_page(page);
+	}
 	free_percpu(ring->workers);
 	WARN_ON(!destroy && !__ptr_ring_empty(&ring->ring));
 	ptr_ring_cleanup(&ring->ring, destroy);

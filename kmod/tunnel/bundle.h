@@ -4,6 +4,7 @@
 
 #include <linux/atomic.h>
 #include <linux/list.h>
+#include <linux/mm_types.h>
 #include <linux/ptr_ring.h>
 #include <linux/skbuff.h>
 #include <linux/spinlock.h>
@@ -86,11 +87,13 @@ struct fz_lane {
  * @fz: the device
  * @added: monotonic clock, ns: when this CPU last added to a lane of the ring, or was done with what
  *	it added; BH off
+ * @room: memory for the messages that the worker makes; of the worker alone
  */
 struct fz_worker {
 	struct work_struct work;
 	struct fz_device *fz;
 	u64 added;
+	struct page_frag room;
 };
 
 /**

@@ -15,6 +15,7 @@ fz-y += kmod/tunnel/ratelimiter.o
 fz-y += kmod/tunnel/receive.o
 fz-y += kmod/tunnel/replay.o
 fz-y += kmod/tunnel/respond.o
+fz-y += kmod/tunnel/seal.o
 fz-y += kmod/tunnel/send.o
 fz-y += kmod/tunnel/socket.o
 fz-y += kmod/tunnel/tai64n.o

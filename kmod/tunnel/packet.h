@@ -17,11 +17,14 @@
  * @counter: nonce of a received message
  * @mtu: of the route that the packet was sent on, bytes; limits padding
  * @ds: DS field for, or from, the outer IP header
+ * @charge_moves: the destructor takes skb->truesize off what skb->sk has under way, and does no more
+ *	that a packet in place of this one could not do once for several
  */
 struct fz_cb {
 	u64 counter;
 	u32 mtu;
 	u8 ds;
+	bool charge_moves;
 };
 
 #define FZ_CB(skb) ((struct fz_cb *)(skb)->cb)

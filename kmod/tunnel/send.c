@@ -6,12 +6,10 @@
 
 #include "tunnel/send.h"
 
-#include <crypto/chacha20poly1305.h>
 #include <linux/icmpv6.h>
 #include <linux/sched.h>
 #include <net/dst_metadata.h>
 #include <net/icmp.h>
-#include <net/inet_ecn.h>
 #include <net/ip_tunnels.h>
 
 #include "compat/gso.h"
@@ -21,6 +19,7 @@
 #include "tunnel/initiate.h"
 #include "tunnel/packet.h"
 #include "tunnel/peer.h"
+#include "tunnel/seal.h"
 #include "tunnel/socket.h"
 #include "tunnel/timers.h"
 
@@ -56,6 +55,8 @@ static void drop(struct fz_device *fz, struct sk_buff *skb)
 static void segment(struct fz_device *fz, struct sk_buff *skb, struct sk_buff_head *packets)
 {
 	u32 mtu = skb_valid_dst(skb) ? dst_mtu(skb_dst(skb)) : READ_ONCE(fz->dev->mtu);
+	void (*destructor)(struct sk_buff *skb) = skb->destructor;
+	bool charge_moves = destructor == sock_wfree;
 	struct sk_buff *segment, *next;
 
 	if (skb_is_gso(skb)) {
@@ -65,6 +66,8 @@ static void segment(struct fz_device *fz, struct sk_buff *skb, struct sk_buff_he
 			drop(fz, skb);
 			return;
 		}
+		/* TCP's, which has no name here: only of that does each segment get its part. */
+		charge_moves |= segments->next && segments->destructor == destructor;
 		consume_skb(skb);
 		skb = segments;
 	}
@@ -78,6 +81,7 @@ static void segment(struct fz_device *fz, struct sk_buff *skb, struct sk_buff_he
 		/* The route was for ICMP; the outer packet finds its own. */
 		skb_dst_drop(segment);
 		FZ_CB(segment)->mtu = mtu;
+		FZ_CB(segment)->charge_moves = charge_moves;
 		__skb_queue_tail(packets, segment);
 	}
 }
@@ -257,15 +261,13 @@ static void leave_staged(struct fz_peer *peer, struct sk_buff_head *unsent)
 		fz_initiate_handshake(peer, false);
 }
 
-static void encrypt_bundle(struct fz_device *fz, struct fz_bundle *bundle);
-
 /*
  * Encrypts where it is. Sending is left to the softirq that follows at once: this may be deep in the
  * stack of whoever sends, perhaps through another tunnel.
  */
 static void finish_here(struct fz_peer *peer, struct fz_bundle *bundle)
 {
-	encrypt_bundle(peer->device, bundle);
+	fz_seal_bundle(peer->device, bundle, NULL);
 	fz_bundle_finish_lone(bundle, &peer->device->encrypt);
 	napi_schedule(&peer->napi);
 }
@@ -348,94 +350,6 @@ void fz_send_keepalive(struct fz_peer *peer)
 				    peer->internal_id);
 	}
 	fz_send_staged(peer);
-}
-
-/* To a multiple of 16 bytes, but never past the MTU (paper, section 5.4.6). */
-static unsigned int padding(unsigned int len, unsigned int mtu)
-{
-	unsigned int last = mtu ? len % mtu : len;
-	unsigned int padded = ALIGN(last, FZ_PADDING_MULTIPLE);
-
-	if (mtu && padded > mtu)
-		padded = mtu;
-	return padded - last;
-}
-
-/*
- * Makes @skb linear and its owner's alone, with room on both sides: the one copy on the way,
- * from wherever the payload is into the buffer that leaves.
- */
-static int make_linear(struct sk_buff *skb, unsigned int headroom, unsigned int tailroom)
-{
-	int more_head = max_t(int, 0, headroom - skb_headroom(skb));
-	int more_tail = max_t(int, 0, skb->data_len + tailroom - (skb_end_pointer(skb) -
-								  skb_tail_pointer(skb)));
-
-	if (skb_cloned(skb) || more_head || more_tail) {
-		int err = pskb_expand_head(skb, SKB_DATA_ALIGN(more_head), more_tail, GFP_ATOMIC);
-
-		if (err)
-			return err;
-	}
-	return skb_linearize(skb);
-}
-
-/* Forgets what the stack noted about the inner packet, which nobody on the way shall see. */
-static void forget_inner(struct sk_buff *skb)
-{
-	skb_scrub_packet(skb, true);
-	skb_gso_reset(skb);
-	skb->ip_summed = CHECKSUM_NONE;
-	skb->csum_level = 0;
-	skb->encapsulation = 0;
-	skb->queue_mapping = 0;
-	skb_reset_redirect(skb);
-}
-
-/* Turns an inner packet into the message that carries it. */
-static int encrypt_packet(struct sk_buff *skb, const struct fz_keypair *keypair, u64 nonce)
-{
-	unsigned int pad = padding(skb->len, FZ_CB(skb)->mtu);
-	struct fz_message_data *message;
-	unsigned int len;
-	int err;
-
-	err = make_linear(skb, FZ_HEADROOM + LL_MAX_HEADER, pad + FZ_AUTHTAG_LEN);
-	if (unlikely(err))
-		return err;
-	if (skb->ip_summed == CHECKSUM_PARTIAL) {
-		err = skb_checksum_help(skb);
-		if (unlikely(err))
-			return err;
-	}
-	/* Of the inner header only ECN shows outside. */
-	FZ_CB(skb)->ds = skb->len ? ip_tunnel_ecn_encap(0, ip_hdr(skb), skb) : 0;
-	skb_put_zero(skb, pad);
-	len = skb->len;
-	skb_put(skb, FZ_AUTHTAG_LEN);
-	chacha20poly1305_encrypt(skb->data, skb->data, len, NULL, 0, nonce, keypair->sending_key);
-
-	forget_inner(skb);
-	message = skb_push(skb, sizeof(*message));
-	/* The device's counters take what follows for the packet: all of the message. */
-	skb_set_inner_network_header(skb, 0);
-	message->header.type = cpu_to_le32(FZ_MESSAGE_DATA);
-	message->receiver_index = keypair->remote_index;
-	message->counter = cpu_to_le64(nonce);
-	return 0;
-}
-
-static void encrypt_bundle(struct fz_device *fz, struct fz_bundle *bundle)
-{
-	struct sk_buff *skb, *next;
-	u64 nonce = bundle->nonce;
-
-	skb_queue_walk_safe(&bundle->packets, skb, next) {
-		if (unlikely(encrypt_packet(skb, bundle->keypair, nonce++))) {
-			__skb_unlink(skb, &bundle->packets);
-			drop(fz, skb);
-		}
-	}
 }
 
 static void send_bundle(struct fz_peer *peer, struct fz_bundle *bundle)
@@ -532,13 +446,14 @@ bool fz_send_lane_softly(struct fz_peer *peer)
  */
 void fz_send_encrypt_work(struct work_struct *work)
 {
-	struct fz_device *fz = container_of(work, struct fz_worker, work)->fz;
+	struct fz_worker *worker = container_of(work, struct fz_worker, work);
+	struct fz_device *fz = worker->fz;
 	struct fz_bundle *bundle;
 
 	while ((bundle = fz_bundle_take(&fz->encrypt)) != NULL) {
 		struct fz_peer *peer = fz_peer_get(bundle->peer);
 
-		encrypt_bundle(fz, bundle);
+		fz_seal_bundle(fz, bundle, &worker->room);
 		fz_bundle_finish(bundle);
 		fz_send_lane(peer);
 		fz_peer_put(peer);

@@ -210,6 +210,9 @@ int fz_socket_send_list(struct fz_peer *peer, struct sk_buff_head *packets)
 	}
 	while ((skb = __skb_dequeue(packets)) != NULL) {
 		bytes += skb->len;
+		/* All but one, which the stack will count. */
+		if (skb_is_gso(skb))
+			dev_sw_netstats_tx_add(fz->dev, skb_shinfo(skb)->gso_segs - 1, 0);
 		route_send(&route, fz, skb, FZ_CB(skb)->ds);
 	}
 	dst_release(route.dst);
