@@ -21,3 +21,4 @@ fz-y += kmod/tunnel/socket.o
 fz-y += kmod/tunnel/tai64n.o
 fz-y += kmod/tunnel/timers.o
 fz-y += kmod/tunnel/transcript.o
+fz-y += kmod/tunnel/unseal.o

@@ -6,7 +6,6 @@
 
 #include "tunnel/receive.h"
 
-#include <crypto/chacha20poly1305.h>
 #include <linux/sched.h>
 #include <net/inet_ecn.h>
 #include <net/ip_tunnels.h>
@@ -23,6 +22,7 @@
 #include "tunnel/send.h"
 #include "tunnel/socket.h"
 #include "tunnel/timers.h"
+#include "tunnel/unseal.h"
 
 static void drop(struct fz_device *fz, struct sk_buff *skb)
 {
@@ -51,18 +51,19 @@ static bool strip_udp(struct sk_buff *skb)
 	return true;
 }
 
-/* Which message the payload is, by the four bytes in front and its length; the fixed part of it
- * is linear afterwards.
+/*
+ * Which message the payload is, by the four bytes in front and its length. Those of a handshake are
+ * linear afterwards.
  */
 static enum fz_message_type message_type(struct sk_buff *skb)
 {
 	const struct fz_message_header *header;
+	struct fz_message_header buffer;
 
-	if (!pskb_may_pull(skb, sizeof(*header)))
+	header = skb_header_pointer(skb, 0, sizeof(buffer), &buffer);
+	if (!header)
 		return FZ_MESSAGE_INVALID;
-	header = (const void *)skb->data;
-	if (header->type == cpu_to_le32(FZ_MESSAGE_DATA) && skb->len >= FZ_MESSAGE_MIN_LEN &&
-	    pskb_may_pull(skb, sizeof(struct fz_message_data)))
+	if (header->type == cpu_to_le32(FZ_MESSAGE_DATA) && skb->len >= FZ_MESSAGE_MIN_LEN)
 		return FZ_MESSAGE_DATA;
 	if (header->type == cpu_to_le32(FZ_MESSAGE_INITIATION) &&
 	    skb->len == sizeof(struct fz_message_initiation) && !skb_linearize(skb))
@@ -99,27 +100,26 @@ static void queue_handshake(struct fz_device *fz, struct sk_buff *skb)
 	fz_ring_wake(&fz->handshakes);
 }
 
-static struct fz_keypair *find_keypair(struct fz_device *fz, const struct sk_buff *skb)
+static struct fz_keypair *find_keypair(struct fz_device *fz, __le32 index)
 {
-	const struct fz_message_data *message = (const void *)skb->data;
-	struct fz_index_entry *entry;
+	struct fz_index_entry *entry = fz_indextable_find(&fz->indextable, index);
 
-	entry = fz_indextable_find(&fz->indextable, message->receiver_index);
 	if (!entry || entry->type != FZ_INDEX_KEYPAIR)
 		return NULL;
 	return container_of(entry, struct fz_keypair, entry);
 }
 
-static void decrypt_bundle(struct fz_device *fz, struct fz_bundle *bundle);
-
 /* RCU read side. */
 static void queue_data(struct fz_device *fz, struct sk_buff *skb)
 {
-	struct fz_keypair *keypair = find_keypair(fz, skb);
+	struct fz_message_data buffer, *message;
+	struct fz_keypair *keypair;
 	struct sk_buff_head packets;
 	struct fz_bundle *lone;
 	struct fz_peer *peer;
 
+	message = skb_header_pointer(skb, 0, sizeof(buffer), &buffer);
+	keypair = message ? find_keypair(fz, message->receiver_index) : NULL;
 	if (unlikely(!keypair)) {
 		drop(fz, skb);
 		return;
@@ -131,14 +131,13 @@ static void queue_data(struct fz_device *fz, struct sk_buff *skb)
 		return;
 	}
 	detach(fz, skb);
-	FZ_CB(skb)->counter =
-		le64_to_cpu(((const struct fz_message_data *)skb->data)->counter);
+	FZ_CB(skb)->counter = le64_to_cpu(message->counter);
 	__skb_queue_head_init(&packets);
 	__skb_queue_tail(&packets, skb);
 	if (unlikely(fz_lane_add(&peer->rx, &fz->decrypt, peer, keypair, &packets, false, &lone)))
 		drop(fz, skb);
 	if (lone) {
-		decrypt_bundle(fz, lone);
+		fz_unseal_bundle(fz, lone, NULL);
 		fz_bundle_finish_lone(lone, &fz->decrypt);
 		napi_schedule(&peer->napi);
 	}
@@ -182,37 +181,6 @@ void fz_receive_packet(struct fz_device *fz, struct sk_buff *skb)
 	}
 }
 
-/* Leaves the inner packet, with its padding, in the place of the message. */
-static bool decrypt_packet(struct sk_buff *skb, struct fz_keypair *keypair)
-{
-	u64 counter = FZ_CB(skb)->counter;
-	unsigned int len;
-
-	if (unlikely(counter >= FZ_REJECT_AFTER_MESSAGES || skb_linearize_cow(skb)))
-		return false;
-	__skb_pull(skb, sizeof(struct fz_message_data));
-	len = skb->len;
-	if (!chacha20poly1305_decrypt(skb->data, skb->data, len, NULL, 0, counter,
-				      keypair->receiving_key))
-		return false;
-	__skb_trim(skb, len - FZ_AUTHTAG_LEN);
-	return true;
-}
-
-static void decrypt_bundle(struct fz_device *fz, struct fz_bundle *bundle)
-{
-	bool valid = fz_keypair_may_receive(bundle->keypair);
-	struct sk_buff *skb, *next;
-
-	skb_queue_walk_safe(&bundle->packets, skb, next) {
-		if (likely(valid && decrypt_packet(skb, bundle->keypair)))
-			continue;
-		__skb_unlink(skb, &bundle->packets);
-		DEV_STATS_INC(fz->dev, rx_errors);
-		kfree_skb(skb);
-	}
-}
-
 /**
  * fz_receive_decrypt_work() - decrypt bundles until there are none
  * @work: of a &struct fz_worker
@@ -221,13 +189,14 @@ static void decrypt_bundle(struct fz_device *fz, struct fz_bundle *bundle)
  */
 void fz_receive_decrypt_work(struct work_struct *work)
 {
-	struct fz_device *fz = container_of(work, struct fz_worker, work)->fz;
+	struct fz_worker *worker = container_of(work, struct fz_worker, work);
+	struct fz_device *fz = worker->fz;
 	struct fz_bundle *bundle;
 
 	while ((bundle = fz_bundle_take(&fz->decrypt)) != NULL) {
 		struct fz_peer *peer = fz_peer_get(bundle->peer);
 
-		decrypt_bundle(fz, bundle);
+		fz_unseal_bundle(fz, bundle, &worker->room);
 		fz_bundle_finish(bundle);
 		local_bh_disable();
 		napi_schedule(&peer->napi);
