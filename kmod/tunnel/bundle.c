@@ -9,6 +9,7 @@
 #include <linux/percpu.h>
 #include <linux/slab.h>
 #include <linux/timekeeping.h>
+#include <net/sock.h>
 
 #include "tunnel/keypair.h"
 #include "tunnel/peer.h"
@@ -420,6 +421,22 @@ void *fz_ring_take(struct fz_ring *ring)
 	if (item)
 		atomic_dec(&ring->len);
 	return item;
+}
+
+/**
+ * fz_room_refill() - see that there is room for so much
+ * @room: of the caller alone
+ * @len: bytes
+ *
+ * Context: any but hard interrupts.
+ * Return: true if @room has @len bytes from its offset on; false without memory, and always for more
+ * than the largest page that the network takes, of 32 KiB.
+ */
+bool fz_room_refill(struct page_frag *room, unsigned int len)
+{
+	/* It may come back with less than it was asked for. */
+	return skb_page_frag_refill(len, room, GFP_ATOMIC | __GFP_NOWARN) &&
+	       room->size - room->offset >= len;
 }
 
 /**

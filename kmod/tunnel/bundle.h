@@ -140,4 +140,6 @@ int fz_ring_add(struct fz_ring *ring, void *item);
 void fz_ring_wake(struct fz_ring *ring);
 void *fz_ring_take(struct fz_ring *ring);
 
+bool fz_room_refill(struct page_frag *room, unsigned int len);
+
 #endif

@@ -46,11 +46,16 @@ static u8 outer_ds(const struct sk_buff *skb)
 	return skb->len ? ip_tunnel_ecn_encap(0, ip_hdr(skb), skb) : 0;
 }
 
-static void put_header(struct fz_message_data *message, const struct fz_keypair *keypair, u64 nonce)
+/* @to need not be aligned: messages of a super-packet stand side by side. */
+static void put_header(u8 *to, const struct fz_keypair *keypair, u64 nonce)
 {
-	message->header.type = cpu_to_le32(FZ_MESSAGE_DATA);
-	message->receiver_index = keypair->remote_index;
-	message->counter = cpu_to_le64(nonce);
+	struct fz_message_data header = {
+		.header.type = cpu_to_le32(FZ_MESSAGE_DATA),
+		.receiver_index = keypair->remote_index,
+		.counter = cpu_to_le64(nonce),
+	};
+
+	memcpy(to, &header, sizeof(header));
 }
 
 /*
@@ -120,7 +125,9 @@ static void copy_packet(const struct sk_buff *skb, u8 *to)
 	__sum16 sum;
 
 	if (skb->ip_summed != CHECKSUM_PARTIAL) {
-		skb_copy_bits(skb, 0, to, skb->len);
+		/* What cannot be read is no packet; but what is in memory must not leave either. */
+		if (unlikely(skb_copy_bits(skb, 0, to, skb->len)))
+			memset(to, 0, skb->len);
 		return;
 	}
 	start = skb_checksum_start_offset(skb);
@@ -170,7 +177,7 @@ static u8 *add_room(struct sk_buff *super, unsigned int len, struct page_frag *r
 	int last = shared->nr_frags - 1;
 	u8 *at;
 
-	if (!skb_page_frag_refill(len, room, GFP_ATOMIC | __GFP_NOWARN))
+	if (!fz_room_refill(room, len))
 		return NULL;
 	if (last >= 0 && skb_can_coalesce(super, last + 1, room->page, room->offset)) {
 		skb_frag_size_add(&shared->frags[last], len);
@@ -191,11 +198,10 @@ static u8 *add_room(struct sk_buff *super, unsigned int len, struct page_frag *r
 static void seal_copy(const struct sk_buff *skb, u8 *to, unsigned int message_len,
 		      const struct fz_keypair *keypair, u64 nonce)
 {
-	struct fz_message_data *message = (void *)to;
 	unsigned int len = message_len - FZ_DATA_LEN(0);
-	u8 *text = to + sizeof(*message);
+	u8 *text = to + sizeof(struct fz_message_data);
 
-	put_header(message, keypair, nonce);
+	put_header(to, keypair, nonce);
 	copy_packet(skb, text);
 	memset(text + skb->len, 0, len - skb->len);
 	chacha20poly1305_encrypt(text, text, len, NULL, 0, nonce, keypair->sending_key);

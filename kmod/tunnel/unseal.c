@@ -59,7 +59,7 @@ static struct sk_buff *new_packet(const struct sk_buff *skb, unsigned int len,
 
 	/* Memory is handed out in what caches like. */
 	room->offset = ALIGN(room->offset, SMP_CACHE_BYTES);
-	if (!skb_page_frag_refill(size, room, GFP_ATOMIC | __GFP_NOWARN))
+	if (!fz_room_refill(room, size))
 		return NULL;
 	at = (u8 *)page_address(room->page) + room->offset;
 	packet = build_skb(at, size);
