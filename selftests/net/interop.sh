@@ -89,32 +89,13 @@ right_restarts()
 	reaches right fd07::1
 }
 
-# copy FROM TO FAMILY ADDRESS: bytes from one end to the other by TCP
-copy()
-{
-	local file=$WORK/copy-$1$PAIR server
-
-	head -c 200000 /dev/urandom >"$file.sent"
-	"$2" timeout 300 socat -u "TCP$3-LISTEN:7000,bind=$4" "CREATE:$file.received" &
-	server=$!
-	wait_for 20 listening "$2"
-	cmd_ok "$1" timeout 300 socat -u "OPEN:$file.sent" "TCP$3:$4:7000"
-	wait "$server"
-	cmd_ok cmp "$file.sent" "$file.received"
-}
-
-listening()
-{
-	"$1" ss -Htln 'sport = :7000' | grep -q .
-}
-
 copy_both_ways()
 {
 	local one other
 
-	copy left right 4 192.168.7.2 &
+	copy left right 4 192.168.7.2 200000 &
 	one=$!
-	copy right left 6 '[fd07::1]' &
+	copy right left 6 '[fd07::1]' 200000 &
 	other=$!
 	wait "$one" || fail "bytes from left to right"
 	wait "$other" || fail "bytes from right to left"

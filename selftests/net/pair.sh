@@ -18,6 +18,7 @@
 #	left COMMAND...		runs it on left, right on right
 #	left_ctl COMMAND...	runs what configures left's device, right_ctl right's
 #	reaches SIDE ADDRESS [OPTION...]	fails the case unless a ping is answered
+#	copy FROM TO FAMILY ADDRESS BYTES	fails the case unless TCP carries them over
 #	add_pair LEFT-KIND RIGHT-KIND, play TITLE FUNCTION	a case on several pairs
 
 PAIR=
@@ -165,6 +166,25 @@ shape()
 {
 	cmd_ok left tc qdisc replace dev eth root netem "$@"
 	cmd_ok right tc qdisc replace dev eth root netem "$@"
+}
+
+# copy FROM TO FAMILY ADDRESS BYTES: from one end to the other by TCP
+copy()
+{
+	local file=$WORK/copy-$1$PAIR server
+
+	head -c "$5" /dev/urandom >"$file.sent"
+	"$2" timeout 300 socat -u -b 65536 "TCP$3-LISTEN:7000,bind=$4" "CREATE:$file.received" &
+	server=$!
+	wait_for 20 copy_awaited "$2"
+	cmd_ok "$1" timeout 300 socat -u -b 65536 "OPEN:$file.sent" "TCP$3:$4:7000"
+	wait "$server"
+	cmd_ok cmp "$file.sent" "$file.received"
+}
+
+copy_awaited()
+{
+	"$1" ss -Htln 'sport = :7000' | grep -q .
 }
 
 # Several pairs, which play the same cases at the same time.
