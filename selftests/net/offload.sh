@@ -87,7 +87,9 @@ nothing_offloaded()
 	both_ways
 	watched
 	cmd_ok grep -q 'udp sum ok' "$WORK/seen"
-	cmd_fail grep 'bad udp cksum' "$WORK/seen"
+	if grep 'bad udp cksum' "$WORK/seen" | cut -c 1-200 | head -n 5 | grep . >&2; then
+		fail "wrong checksums"
+	fi
 }
 
 # Datagrams come one by one, and the receiving end of the line joins what it can.
