@@ -17,6 +17,7 @@ fz-y += kmod/tests/peer_kunit.o
 fz-y += kmod/tests/policy_kunit.o
 fz-y += kmod/tests/ratelimiter_kunit.o
 fz-y += kmod/tests/replay_kunit.o
+fz-y += kmod/tests/seal_kunit.o
 fz-y += kmod/tests/stage.o
 fz-y += kmod/tests/stall_kunit.o
 fz-y += kmod/tests/stress_kunit.o

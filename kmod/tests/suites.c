@@ -23,6 +23,7 @@ kunit_test_suites(
 	&fz_policy_suite,
 	&fz_ratelimiter_suite,
 	&fz_replay_suite,
+	&fz_seal_suite,
 	&fz_stall_suite,
 	&fz_stress_suite
 );

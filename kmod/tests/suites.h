@@ -25,6 +25,7 @@ extern struct kunit_suite fz_peer_suite;
 extern struct kunit_suite fz_policy_suite;
 extern struct kunit_suite fz_ratelimiter_suite;
 extern struct kunit_suite fz_replay_suite;
+extern struct kunit_suite fz_seal_suite;
 extern struct kunit_suite fz_stall_suite;
 extern struct kunit_suite fz_stress_suite;
 
