@@ -410,11 +410,16 @@ static void refuses_what_is_not_authentic(struct kunit *test)
 		skb_store_bits(skb, len - 1, &bit, 1);
 		unseal(test, skb);
 		expect_no_more(test);
-		skb = make_datagram(test, sealed, 0, len, shape);
-		FZ_CB(skb)->counter = FZ_REJECT_AFTER_MESSAGES;
-		unseal(test, skb);
-		expect_no_more(test);
 	}
+	kfree_skb(sealed);
+	/* Sealed as it should be, but with a nonce that no session reaches. */
+	scene->bundle.nonce = FZ_REJECT_AFTER_MESSAGES;
+	add(test, 0, 1408);
+	seal(test);
+	sealed = __skb_dequeue(&scene->bundle.packets);
+	KUNIT_ASSERT_NOT_NULL(test, sealed);
+	unseal(test, make_datagram(test, sealed, 0, len, ONE_FRAGMENT));
+	expect_no_more(test);
 	kfree_skb(sealed);
 }
 

@@ -56,6 +56,14 @@ longest()
 	grep -o 'length [0-9]*' "$WORK/seen" | sort -k 2n | tail -n 1 | cut -d ' ' -f 2
 }
 
+# none_longer BYTES: of what was seen
+none_longer()
+{
+	[ "$(longest)" -le "$1" ] && return
+	grep -m 1 "length $(longest)" "$WORK/seen" | cut -c 1-300
+	fail "a packet of $(longest) bytes"
+}
+
 # The line takes 64 KiB at once: so much leaves at once.
 as_one()
 {
@@ -75,7 +83,7 @@ cut_before_the_device()
 	watch right eth udp
 	both_ways
 	watched
-	[ "$(longest)" -le 1500 ] || fail "a packet of $(longest) bytes"
+	none_longer 1500
 	cmd_ok grep -q 'length 1452' "$WORK/seen"
 }
 
@@ -110,7 +118,7 @@ inner_packets()
 	copy left right 6 '[fd07::2]' "$BYTES"
 	watched
 	cmd_ok grep -q 'length 13' "$WORK/seen"
-	[ "$(longest)" -le 1420 ] || fail "a packet of $(longest) bytes"
+	none_longer 1420
 }
 
 # A bridge at one end, a VLAN over it at both.
