@@ -398,11 +398,19 @@ int fz_ring_add(struct fz_ring *ring, void *item)
 void fz_ring_wake(struct fz_ring *ring)
 {
 	unsigned int cpu = cpumask_next(READ_ONCE(ring->last_cpu), cpu_online_mask);
+	struct work_struct *work;
 
 	if (cpu >= nr_cpu_ids)
 		cpu = cpumask_first(cpu_online_mask);
 	WRITE_ONCE(ring->last_cpu, cpu);
-	queue_work_on(cpu, ring->wq, &per_cpu_ptr(ring->workers, cpu)->work);
+	work = &per_cpu_ptr(ring->workers, cpu)->work;
+	/*
+	 * Pairs with the barrier behind which a work item stops being pending: one that still is will
+	 * look at the ring after what was added. Asking is cheaper than queueing in vain.
+	 */
+	smp_mb();
+	if (!work_pending(work))
+		queue_work_on(cpu, ring->wq, work);
 }
 
 /**

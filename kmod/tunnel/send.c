@@ -106,6 +106,114 @@ static void stage(struct fz_peer *peer, struct sk_buff_head *packets)
 	__skb_queue_purge(&excess);
 }
 
+/*
+ * What waited for a session is judged again: the policy may be another by now. Keepalives have
+ * nothing to be judged, and beside data, or another one, they are needless.
+ */
+static void judge_again(struct fz_peer *peer, struct sk_buff_head *packets)
+{
+	struct sk_buff *skb, *next;
+
+	skb_queue_walk_safe(packets, skb, next) {
+		if (skb->len)
+			continue;
+		if (skb_queue_len(packets) == 1)
+			return;
+		__skb_unlink(skb, packets);
+		consume_skb(skb);
+	}
+	fz_authz_judge_again(&peer->device->authz, &peer->authz, FZ_DIR_OUT, packets);
+}
+
+/* Takes all that is staged. Single consumer for each packet, many producers: the lock decides. */
+static void take_staged(struct fz_peer *peer, struct sk_buff_head *packets)
+{
+	bool waited;
+
+	__skb_queue_head_init(packets);
+	spin_lock(&peer->staged.lock);
+	skb_queue_splice_tail_init(&peer->staged, packets);
+	waited = peer->staged_waited;
+	peer->staged_waited = false;
+	spin_unlock(&peer->staged.lock);
+	if (unlikely(waited && !skb_queue_empty(packets)))
+		judge_again(peer, packets);
+}
+
+/* Leaves what is staged for later, so that it is no longer on its senders' account. */
+static void leave_staged(struct fz_peer *peer, struct sk_buff_head *unsent)
+{
+	struct sk_buff *skb;
+	bool waits;
+
+	spin_lock(&peer->staged.lock);
+	skb_queue_splice_init(unsent, &peer->staged);
+	skb_queue_walk(&peer->staged, skb)
+		skb_orphan(skb);
+	waits = !skb_queue_empty(&peer->staged);
+	peer->staged_waited = waits;
+	spin_unlock(&peer->staged.lock);
+	if (waits)
+		fz_initiate_handshake(peer, false);
+}
+
+/*
+ * Encrypts where it is. Sending is left to the softirq that follows at once: this may be deep in the
+ * stack of whoever sends, perhaps through another tunnel.
+ */
+static void finish_here(struct fz_peer *peer, struct fz_bundle *bundle)
+{
+	fz_seal_bundle(peer->device, bundle, NULL);
+	fz_bundle_finish_lone(bundle, &peer->device->encrypt);
+	napi_schedule(&peer->napi);
+}
+
+/*
+ * Sends @packets, behind what is staged if @staged, or leaves them all until there is the session that
+ * they need. RCU read side, BH off.
+ */
+static void send_packets(struct fz_peer *peer, struct sk_buff_head *packets, bool staged)
+{
+	struct fz_device *fz = peer->device;
+	struct fz_bundle *lone = NULL;
+	struct fz_keypair *keypair;
+	int err = -EKEYEXPIRED;
+
+	keypair = fz_keypair_get_current(&peer->keypairs);
+	if (keypair && fz_keypair_may_send(keypair)) {
+		if (staged)
+			take_staged(peer, packets);
+		err = fz_lane_add(&peer->tx, &fz->encrypt, peer, keypair, packets, true, &lone);
+		if (lone)
+			finish_here(peer, lone);
+	}
+	if (keypair)
+		fz_keypair_put(keypair);
+	if (err == -EKEYEXPIRED) {
+		leave_staged(peer, packets);
+	} else if (err) {
+		DEV_STATS_ADD(fz->dev, tx_dropped, skb_queue_len(packets));
+		__skb_queue_purge(packets);
+	}
+}
+
+/**
+ * fz_send_staged() - send what is staged for a peer, or begin the handshake that it needs
+ * @peer: to whom
+ *
+ * Context: any but hard interrupts.
+ */
+void fz_send_staged(struct fz_peer *peer)
+{
+	struct sk_buff_head packets;
+
+	__skb_queue_head_init(&packets);
+	rcu_read_lock_bh();
+	if (!READ_ONCE(peer->is_dead))
+		send_packets(peer, &packets, true);
+	rcu_read_unlock_bh();
+}
+
 /* Sends packets that may pass to a peer; RCU read side, BH off. */
 static int send_judged(struct fz_peer *peer, struct sk_buff_head *queue)
 {
@@ -123,7 +231,12 @@ static int send_judged(struct fz_peer *peer, struct sk_buff_head *queue)
 	__skb_queue_head_init(&packets);
 	while ((skb = __skb_dequeue(queue)) != NULL)
 		segment(fz, skb, &packets);
-	if (!skb_queue_empty(&packets)) {
+	if (skb_queue_empty(&packets))
+		return 0;
+	/* Most often nobody waits, and there is no need to queue up. */
+	if (likely(skb_queue_empty_lockless(&peer->staged) && !READ_ONCE(peer->is_dead))) {
+		send_packets(peer, &packets, false);
+	} else {
 		stage(peer, &packets);
 		fz_send_staged(peer);
 	}
@@ -208,105 +321,6 @@ netdev_tx_t fz_send_xmit(struct sk_buff *skb, struct net_device *dev)
 	err = send_routed(fz, skb, true);
 	rcu_read_unlock();
 	return (netdev_tx_t)err;
-}
-
-/*
- * What waited for a session is judged again: the policy may be another by now. Keepalives have
- * nothing to be judged, and beside data, or another one, they are needless.
- */
-static void judge_again(struct fz_peer *peer, struct sk_buff_head *packets)
-{
-	struct sk_buff *skb, *next;
-
-	skb_queue_walk_safe(packets, skb, next) {
-		if (skb->len)
-			continue;
-		if (skb_queue_len(packets) == 1)
-			return;
-		__skb_unlink(skb, packets);
-		consume_skb(skb);
-	}
-	fz_authz_judge_again(&peer->device->authz, &peer->authz, FZ_DIR_OUT, packets);
-}
-
-/* Takes all that is staged. Single consumer for each packet, many producers: the lock decides. */
-static void take_staged(struct fz_peer *peer, struct sk_buff_head *packets)
-{
-	bool waited;
-
-	__skb_queue_head_init(packets);
-	spin_lock(&peer->staged.lock);
-	skb_queue_splice_tail_init(&peer->staged, packets);
-	waited = peer->staged_waited;
-	peer->staged_waited = false;
-	spin_unlock(&peer->staged.lock);
-	if (unlikely(waited && !skb_queue_empty(packets)))
-		judge_again(peer, packets);
-}
-
-/* Leaves what is staged for later, so that it is no longer on its senders' account. */
-static void leave_staged(struct fz_peer *peer, struct sk_buff_head *unsent)
-{
-	struct sk_buff *skb;
-	bool waits;
-
-	spin_lock(&peer->staged.lock);
-	skb_queue_splice_init(unsent, &peer->staged);
-	skb_queue_walk(&peer->staged, skb)
-		skb_orphan(skb);
-	waits = !skb_queue_empty(&peer->staged);
-	peer->staged_waited = waits;
-	spin_unlock(&peer->staged.lock);
-	if (waits)
-		fz_initiate_handshake(peer, false);
-}
-
-/*
- * Encrypts where it is. Sending is left to the softirq that follows at once: this may be deep in the
- * stack of whoever sends, perhaps through another tunnel.
- */
-static void finish_here(struct fz_peer *peer, struct fz_bundle *bundle)
-{
-	fz_seal_bundle(peer->device, bundle, NULL);
-	fz_bundle_finish_lone(bundle, &peer->device->encrypt);
-	napi_schedule(&peer->napi);
-}
-
-/**
- * fz_send_staged() - send what is staged for a peer, or begin the handshake that it needs
- * @peer: to whom
- *
- * Context: any but hard interrupts.
- */
-void fz_send_staged(struct fz_peer *peer)
-{
-	struct fz_device *fz = peer->device;
-	struct fz_bundle *lone = NULL;
-	struct fz_keypair *keypair;
-	struct sk_buff_head packets;
-	int err = -EKEYEXPIRED;
-
-	__skb_queue_head_init(&packets);
-	rcu_read_lock_bh();
-	if (READ_ONCE(peer->is_dead))
-		goto out;
-	keypair = fz_keypair_get_current(&peer->keypairs);
-	if (keypair && fz_keypair_may_send(keypair)) {
-		take_staged(peer, &packets);
-		err = fz_lane_add(&peer->tx, &fz->encrypt, peer, keypair, &packets, true, &lone);
-		if (lone)
-			finish_here(peer, lone);
-	}
-	if (keypair)
-		fz_keypair_put(keypair);
-	if (err == -EKEYEXPIRED) {
-		leave_staged(peer, &packets);
-	} else if (err) {
-		DEV_STATS_ADD(fz->dev, tx_dropped, skb_queue_len(&packets));
-		__skb_queue_purge(&packets);
-	}
-out:
-	rcu_read_unlock_bh();
 }
 
 /**
