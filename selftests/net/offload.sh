@@ -47,6 +47,11 @@ watched()
 {
 	kill "$WATCH"
 	wait "$WATCH"
+	see
+}
+
+see()
+{
 	tcpdump -r "$WORK/watch.pcap" -nn -vv 2>/dev/null | paste -sd " " | sed "s, IP6\? (,\\n&,g" >"$WORK/seen"
 }
 
@@ -64,14 +69,20 @@ none_longer()
 	fail "a packet of $(longest) bytes"
 }
 
+super_packet_seen()
+{
+	see
+	[ "$(longest)" -gt 10000 ]
+}
+
 # The line takes 64 KiB at once: so much leaves at once.
 as_one()
 {
 	begin
 	watch right eth udp
 	copy left right 4 192.168.7.2 "$BYTES"
+	wait_for 20 super_packet_seen
 	watched
-	[ "$(longest)" -gt 10000 ] || fail "no super-packet was seen"
 	copy right left 6 '[fd07::1]' "$BYTES"
 }
 
@@ -113,7 +124,7 @@ inner_packets()
 {
 	begin
 	cmd_ok right ethtool -K tun gro off
-	watch right tun tcp
+	watch right tun tcp -Q in
 	copy left right 4 192.168.7.2 "$BYTES"
 	copy left right 6 '[fd07::2]' "$BYTES"
 	watched
