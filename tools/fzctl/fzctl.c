@@ -41,8 +41,8 @@ static const struct command commands[] = {
 	  "resource add DEV NAME PREFIX... [SERVICE...]\n"
 	  "resource del DEV NAME\n"
 	  "resource list DEV [--json]\n"
-	  "    SERVICE is tcp, udp or sctp with optional /PORTS (443,8000-8010), icmp or proto/NUMBER;\n"
-	  "    none means everything\n", COMMAND_QUEUES },
+	  "    SERVICE is tcp, udp or sctp with optional /PORTS (443,8000-8010), icmp, icmp/TYPES of IPv4,\n"
+	  "    icmpv6/TYPES or proto/NUMBER; none means everything\n", COMMAND_QUEUES },
 	{ "grant", grant_main, "who may, or may not, reach what",
 	  "grant add DEV peer KEY|any resource NAME [in|out] [deny] [for DURATION|until TIME] [tag HEX]\n"
 	  "                [quota SIZE] [rate RATE] [flows N/s]\n"

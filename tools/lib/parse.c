@@ -205,18 +205,24 @@ int fz_parse_protocol(const char *word, uint8_t *out, struct fz_error *err)
 	return 0;
 }
 
-/* One of the comma-separated parts of a port list: 443 or 8000-8010. */
+static bool is_icmp(uint8_t protocol)
+{
+	return protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6;
+}
+
+/* One of the comma-separated parts of a list of ports, or ICMP types: 443 or 8000-8010. */
 static bool parse_port_range(const char *part, const char *end, struct fz_service *service)
 {
+	uint64_t low, high, max = is_icmp(service->protocol) ? UINT8_MAX : UINT16_MAX;
 	const char *dash = memchr(part, '-', (size_t)(end - part));
-	uint64_t low, high;
 
-	if (!parse_digits(part, dash ? dash : end, UINT16_MAX, &low))
+	if (!parse_digits(part, dash ? dash : end, max, &low))
 		return false;
 	high = low;
-	if (dash && !parse_digits(dash + 1, end, UINT16_MAX, &high))
+	if (dash && !parse_digits(dash + 1, end, max, &high))
 		return false;
-	if (low > high || !high)	/* nobody listens on port 0 */
+	/* nobody listens on port 0 */
+	if (low > high || (!high && !is_icmp(service->protocol)))
 		return false;
 	service->has_ports = true;
 	service->port_min = (uint16_t)low;
@@ -236,8 +242,9 @@ static int parse_port_list(const char *word, const char *list, uint8_t protocol,
 		end = strchrnul(list, ',');
 		if (!parse_port_range(list, end, &service)) {
 			out->n_services = before;
-			return fz_error_set(err, -EINVAL, "\"%s\": \"%.*s\" is no port or range of ports",
-					    word, (int)(end - list), list);
+			return fz_error_set(err, -EINVAL, "\"%s\": \"%.*s\" is no %s", word, (int)(end - list), list,
+					    is_icmp(protocol) ? "ICMP type or range of them" :
+								"port or range of ports");
 		}
 		if (fz_resource_add_service(out, &service))
 			return fz_error_set(err, -ENOMEM, "out of memory");
@@ -248,7 +255,7 @@ static int parse_port_list(const char *word, const char *list, uint8_t protocol,
 
 int fz_parse_service(const char *word, struct fz_resource *out, struct fz_error *err)
 {
-	static const char *const with_ports[] = { "tcp", "udp", "sctp" };
+	static const char *const with_ports[] = { "tcp", "udp", "sctp", "icmp", "icmpv6" };
 	struct fz_service service = { 0 };
 	uint8_t protocol;
 

@@ -21,7 +21,7 @@ int fz_parse_endpoint(const char *word, union fz_endpoint *out, struct fz_error 
 int fz_parse_port(const char *word, uint16_t *out, struct fz_error *err);
 /* tcp, udp, sctp, icmp, icmpv6 or proto/N */
 int fz_parse_protocol(const char *word, uint8_t *out, struct fz_error *err);
-/* SERVICE: appends what it stands for (a port list is several, icmp is two). */
+/* SERVICE: appends what it stands for (a port list is several, icmp is two, but icmp/8 is IPv4's alone). */
 int fz_parse_service(const char *word, struct fz_resource *out, struct fz_error *err);
 /* 90s, 15m, 8h, 7d; milliseconds. 0 is refused. */
 int fz_parse_duration(const char *word, uint64_t *ms, struct fz_error *err);

@@ -99,7 +99,8 @@ static void test_service(void **state)
 {
 	static const char *const bad[] = {
 		"", "tcp/", "tcp/x", "tcp/1,", "tcp/,1", "tcp/65536", "tcp/2-1", "tcp/1-", "tcp/-1", "http",
-		"proto/", "proto/256", "proto/x", "tcp/1-2-3", "icmp/8x", "tcp 80", "TCP", "tcp/80 ",
+		"proto/", "proto/256", "proto/x", "tcp/1-2-3", "icmp/8x", "icmp/256", "icmp/8-",
+		"icmpv6/", "icmp/8/0", "proto/1/8", "tcp/0", "tcp 80", "TCP", "tcp/80 ",
 	};
 	struct fz_resource res = { 0 };
 	struct fz_error err;
@@ -110,6 +111,7 @@ static void test_service(void **state)
 	check_services((const char *const[]){ "tcp/443,8000-8010", NULL }, "tcp/443,8000-8010");
 	check_services((const char *const[]){ "icmp", "udp/53", NULL }, "icmp udp/53");
 	check_services((const char *const[]){ "proto/1", NULL }, "proto/1");
+	check_services((const char *const[]){ "icmp/0,8-13", "icmpv6/128", NULL }, "icmp/0,8-13 icmpv6/128");
 	check_services((const char *const[]){ "proto/47", "sctp/1-65535", NULL }, "proto/47 sctp/1-65535");
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		assert_int_not_equal(fz_parse_service(bad[i], &res, &err), 0);
