@@ -49,11 +49,16 @@ static int split(char *line, char **words)
 static int run_line(char *line)
 {
 	const struct command *command;
-	char *words[WORDS_MAX];
+	char *space[WORDS_MAX], **words = space;
 	int n = split(line, words), ret;
 
 	if (n <= 0)
 		return n ? EXIT_USAGE : EXIT_DONE;
+	/* As a shell would have it. */
+	if (n > 1 && !strcmp(words[0], "fzctl")) {
+		words++;
+		n--;
+	}
 	command = command_find(words[0]);
 	if (!command)
 		return usage_error("\"%s\" is no command", words[0]);
