@@ -59,6 +59,11 @@ static const struct command commands[] = {
 	  "explain DEV peer KEY in|out PROTO SRC[:PORT] DST[:PORT] [--json]\n", 0 },
 	{ "monitor", monitor_main, "prints what happens while it happens",
 	  "monitor [peers] [flows] [denials] [policy] [--json]\n", COMMAND_NOT_IN_BATCH },
+	{ "observe-report", observe_report_main, "turns observed denials into resources and grants",
+	  "observe-report [FILE]... [--up|--json] [--device DEV] [--peer KEY] [--min-count N]\n"
+	  "               [--prefix-length N] [--prefix-length6 N] [--max-ports N] [--max-addresses N]\n"
+	  "               [--for DURATION] [--name START] [--refused] [--room N]\n"
+	  "    reads what `monitor denials --json` wrote\n", COMMAND_NOT_IN_BATCH },
 	{ "stats", stats_main, "every counter of a device", "stats DEV [--json]\n", 0 },
 	{ "batch", batch_main, "runs one command a line",
 	  "batch [FILE] [--force]\n"
@@ -109,7 +114,7 @@ static int print_help(FILE *out)
 {
 	fputs("usage: fzctl COMMAND ...\n\n", out);
 	for (size_t i = 0; i < N_COMMANDS; i++)
-		fprintf(out, "  %-13s %s\n", commands[i].name, commands[i].summary);
+		fprintf(out, "  %-14s %s\n", commands[i].name, commands[i].summary);
 	fputs("\n`fzctl help COMMAND` says how one is used. What lists or watches takes --json.\n", out);
 	return EXIT_DONE;
 }

@@ -105,6 +105,7 @@ int grant_main(int argc, char **argv);
 int flow_main(int argc, char **argv);
 int explain_main(int argc, char **argv);
 int monitor_main(int argc, char **argv);
+int observe_report_main(int argc, char **argv);
 int stats_main(int argc, char **argv);
 int batch_main(int argc, char **argv);
 
