@@ -114,6 +114,7 @@ void paths_free(struct paths *paths);
 /* reports.c */
 struct reports *reports_new(struct agent *a);
 void reports_denial(struct reports *reports, const struct fz_decision *denial, uint64_t suppressed);
+void reports_suppressed(struct reports *reports, uint64_t count);
 void reports_flow(struct reports *reports, const struct fz_flow *flow, bool end);
 void reports_online(struct reports *reports);
 void reports_ack(struct reports *reports, const fz_ReportAck *ack);

@@ -2,6 +2,7 @@
 /* fzagent: command line, start and end. */
 #include <argp.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -88,7 +89,7 @@ static void on_event(const struct fz_event *event, void *arg)
 	struct agent *a = arg;
 
 	if (event->kind == FZ_EVENT_LOST) {
-		log_warning("the kernel told more than could be read; some events are lost");
+		log_warning("the kernel told more than could be read; %" PRIu64 " events are lost", event->lost);
 		return;
 	}
 	if (event->ifindex != a->kernel.ifindex)
@@ -106,6 +107,10 @@ static void on_event(const struct fz_event *event, void *arg)
 	case FZ_EVENT_FLOW_START:
 	case FZ_EVENT_FLOW_END:
 		reports_flow(a->reports, &event->flow, event->kind == FZ_EVENT_FLOW_END);
+		break;
+	case FZ_EVENT_SUPPRESSED:
+		if (event->group == FZ_GROUP_DENIALS)
+			reports_suppressed(a->reports, event->suppressed);
 		break;
 	case FZ_EVENT_PEER:
 	case FZ_EVENT_POLICY:

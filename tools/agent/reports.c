@@ -215,6 +215,16 @@ void reports_denial(struct reports *r, const struct fz_decision *denial, uint64_
 }
 
 /**
+ * reports_suppressed() - refusals that the kernel did not tell, and nothing came after them
+ * @r: the reports
+ * @count: how many; goes to the broker with the next that is told
+ */
+void reports_suppressed(struct reports *r, uint64_t count)
+{
+	r->lost += count;
+}
+
+/**
  * reports_flow() - keep the start or end of a flow for the broker
  * @r: the reports
  * @flow: the kernel's event

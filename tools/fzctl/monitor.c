@@ -11,6 +11,20 @@
 
 static volatile sig_atomic_t stopped;
 
+/* By the bits of FZ_GROUP_*. */
+static const char *const groups[] = { "peers", "flows", "denials", "policy" };
+
+#define N_GROUPS (sizeof(groups) / sizeof(groups[0]))
+
+static const char *group_name(unsigned int group)
+{
+	for (size_t i = 0; i < N_GROUPS; i++) {
+		if (group == 1U << i)
+			return groups[i];
+	}
+	return "?";
+}
+
 static void stop(int signal)
 {
 	(void)signal;
@@ -80,6 +94,8 @@ static const char *event_name(enum fz_event_kind kind)
 		return "request";
 	case FZ_EVENT_SIDEBAND:
 		return "sideband";
+	case FZ_EVENT_SUPPRESSED:
+		return "suppressed";
 	case FZ_EVENT_LOST:
 		return "lost";
 	}
@@ -115,11 +131,19 @@ static void print_event_json(const struct fz_event *event)
 	case FZ_EVENT_POLICY:
 		describe_policy_json(object, event);
 		break;
-	case FZ_EVENT_SIDEBAND:
+	case FZ_EVENT_SUPPRESSED:
+		json_object_set_new(object, "group", json_string(group_name(event->group)));
+		break;
 	case FZ_EVENT_LOST:
+		if (event->lost)
+			json_object_set_new(object, "lost", json_integer((json_int_t)event->lost));
+		break;
+	case FZ_EVENT_SIDEBAND:
 		break;
 	}
-	print_json(object, false);
+	json_dumpf(object, stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
+	json_decref(object);
+	putchar('\n');
 }
 
 static void print_flow(const struct fz_flow *flow, bool end)
@@ -204,17 +228,23 @@ static void print_event(const struct fz_event *event)
 	case FZ_EVENT_POLICY:
 		print_policy(event);
 		break;
+	case FZ_EVENT_SUPPRESSED:
+		printf("%" PRIu64 " events of %s not told: they came too fast", event->suppressed,
+		       group_name(event->group));
+		break;
 	case FZ_EVENT_LOST:
-		printf("some events were lost: they came faster than they were read");
+		if (event->lost)
+			printf("%" PRIu64 " events lost: they came faster than they were read", event->lost);
+		else
+			printf("some events were lost: they came faster than they were read");
 		break;
 	case FZ_EVENT_REQUEST:
 	case FZ_EVENT_SIDEBAND:
 		break;
 	}
-	if (event->suppressed)
+	if (event->suppressed && event->kind != FZ_EVENT_SUPPRESSED)
 		printf(" (%" PRIu64 " before it not shown)", event->suppressed);
 	putchar('\n');
-	fflush(stdout);
 }
 
 static void on_event(const struct fz_event *event, void *json)
@@ -227,10 +257,9 @@ static void on_event(const struct fz_event *event, void *json)
 
 int monitor_main(int argc, char **argv)
 {
-	static const char *const names[] = { "peers", "flows", "denials", "policy" };
 	bool json = take_flag(&argc, argv, "--json");
 	struct sigaction action = { .sa_handler = stop };
-	unsigned int groups = 0;
+	unsigned int wanted = 0;
 	struct fz_error err;
 	struct fz_nl *nl;
 	int ret;
@@ -238,16 +267,16 @@ int monitor_main(int argc, char **argv)
 	for (int i = 1; i < argc; i++) {
 		size_t g = 0;
 
-		while (g < sizeof(names) / sizeof(names[0]) && strcmp(argv[i], names[g]))
+		while (g < N_GROUPS && strcmp(argv[i], groups[g]))
 			g++;
-		if (g == sizeof(names) / sizeof(names[0]))
+		if (g == N_GROUPS)
 			return usage_error("\"%s\" is no group of events (peers, flows, denials, policy)", argv[i]);
-		groups |= 1U << g;
+		wanted |= 1U << g;
 	}
 	ret = session_nl(&nl);
 	if (ret)
 		return ret;
-	if (fz_nl_join(nl, groups ? groups : FZ_GROUP_ALL, &err))
+	if (fz_nl_join(nl, wanted ? wanted : FZ_GROUP_ALL, &err))
 		return refused(&err);
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
@@ -256,6 +285,8 @@ int monitor_main(int argc, char **argv)
 		ret = fz_nl_wait(nl, -1, &err);
 		if (ret < 0 && ret != -EINTR)
 			return refused(&err);
+		/* All that was there at once: one write for many lines, when they come fast. */
+		fflush(stdout);
 	}
 	return EXIT_DONE;
 }

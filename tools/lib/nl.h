@@ -34,12 +34,15 @@ enum fz_event_kind {
 	FZ_EVENT_POLICY,		/* .policy */
 	FZ_EVENT_REQUEST,		/* .decision: id, direction, tuple, perhaps peer */
 	FZ_EVENT_SIDEBAND,		/* .sideband */
-	FZ_EVENT_LOST,			/* the socket overflowed; nothing in the union */
+	FZ_EVENT_SUPPRESSED,		/* .group; nothing but the count: no event came that could carry it */
+	FZ_EVENT_LOST,			/* .lost: the socket overflowed */
 };
 
 /**
  * struct fz_event - something the kernel told without being asked
- * @suppressed: events of this kind that were not sent since the one before
+ * @suppressed: events of this group that were not sent since the one before
+ * @group: FZ_GROUP_*, whose events were not sent
+ * @lost: messages that were sent, but found no room; 0 if the kernel does not say how many
  *
  * What pointers in it point to lives until the handler returns.
  */
@@ -72,6 +75,8 @@ struct fz_event {
 			const void *data;
 			size_t len;
 		} sideband;
+		unsigned int group;
+		uint64_t lost;
 	};
 };
 

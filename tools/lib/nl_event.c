@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <linux/genetlink.h>
+#include <linux/sock_diag.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -164,6 +165,20 @@ static void tell(struct fz_nl *nl, const struct fz_event *event)
 		nl->fn(event, nl->arg);
 }
 
+/* A message without what it is about was sent for its count alone. True if it is one. */
+static bool tell_suppressed(struct fz_nl *nl, const struct fz_attrs *attrs, unsigned int group, unsigned int about,
+			    unsigned int suppressed)
+{
+	struct fz_event event = { 0 };
+
+	if (attrs->found[about])
+		return false;
+	read_event_start(&event, FZ_EVENT_SUPPRESSED, attrs, suppressed);
+	event.group = group;
+	tell(nl, &event);
+	return true;
+}
+
 /* A message can hold several flows; the count goes with the first. */
 static void tell_flows(struct fz_nl *nl, const struct nlmsghdr *nlh, const struct fz_attrs *attrs,
 		       enum fz_event_kind kind)
@@ -171,6 +186,8 @@ static void tell_flows(struct fz_nl *nl, const struct nlmsghdr *nlh, const struc
 	struct fz_event event = { 0 };
 	const struct nlattr *attr;
 
+	if (tell_suppressed(nl, attrs, FZ_GROUP_FLOWS, FZ_FLOWS_A_FLOW, FZ_FLOWS_A_SUPPRESSED))
+		return;
 	read_event_start(&event, kind, attrs, FZ_FLOWS_A_SUPPRESSED);
 	mnl_attr_for_each(attr, nlh, 4) {
 		if (mnl_attr_get_type(attr) != FZ_FLOWS_A_FLOW)
@@ -181,33 +198,50 @@ static void tell_flows(struct fz_nl *nl, const struct nlmsghdr *nlh, const struc
 	}
 }
 
+/* One object of a message, as an event of its own. */
+static void tell_object(struct fz_nl *nl, struct fz_event *event, const struct nlattr *attr)
+{
+	event->policy.has_grant = mnl_attr_get_type(attr) == FZ_POLICY_A_GRANT;
+	event->policy.has_resource = !event->policy.has_grant;
+	if (event->policy.has_grant)
+		fz_get_grant(attr, &event->policy.grant);
+	else
+		fz_get_resource(attr, &event->policy.resource);
+	tell(nl, event);
+	fz_resource_clear(&event->policy.resource);
+	event->suppressed = 0;
+}
+
+/* A message can hold several grants or resources; the count goes with the first. */
 static void tell_policy(struct fz_nl *nl, const struct nlmsghdr *nlh, const struct fz_attrs *attrs)
 {
 	struct fz_event event = { 0 };
 	const struct nlattr *attr;
 
+	if (tell_suppressed(nl, attrs, FZ_GROUP_POLICY, FZ_POLICY_A_EVENT, FZ_POLICY_A_SUPPRESSED))
+		return;
 	read_event_start(&event, FZ_EVENT_POLICY, attrs, FZ_POLICY_A_SUPPRESSED);
 	event.policy.event = fz_attr_u8(attrs, FZ_POLICY_A_EVENT);
 	event.policy.generation = fz_attr_u64(attrs, FZ_POLICY_A_GENERATION);
 	event.policy.has_peer = fz_attr_bytes(attrs, FZ_POLICY_A_PEER, event.policy.peer, FZ_KEY_LEN);
-	event.policy.has_grant = attrs->found[FZ_POLICY_A_GRANT];
-	if (event.policy.has_grant)
-		fz_get_grant(attrs->found[FZ_POLICY_A_GRANT], &event.policy.grant);
-	event.policy.has_resource = attrs->found[FZ_POLICY_A_RESOURCE];
-	if (event.policy.has_resource)
-		fz_get_resource(attrs->found[FZ_POLICY_A_RESOURCE], &event.policy.resource);
 	mnl_attr_for_each(attr, nlh, 4) {
 		if (mnl_attr_get_type(attr) == FZ_POLICY_A_MODE)
 			fz_get_mode(attr, event.policy.mode);
 	}
-	tell(nl, &event);
-	fz_resource_clear(&event.policy.resource);
+	if (!attrs->found[FZ_POLICY_A_GRANT] && !attrs->found[FZ_POLICY_A_RESOURCE])
+		tell(nl, &event);
+	mnl_attr_for_each(attr, nlh, 4) {
+		if (mnl_attr_get_type(attr) == FZ_POLICY_A_GRANT || mnl_attr_get_type(attr) == FZ_POLICY_A_RESOURCE)
+			tell_object(nl, &event, attr);
+	}
 }
 
 static void tell_decision(struct fz_nl *nl, const struct fz_attrs *attrs, enum fz_event_kind kind)
 {
 	struct fz_event event = { 0 };
 
+	if (tell_suppressed(nl, attrs, FZ_GROUP_DENIALS, FZ_DECISION_A_DIRECTION, FZ_DECISION_A_SUPPRESSED))
+		return;
 	read_event_start(&event, kind, attrs, FZ_DECISION_A_SUPPRESSED);
 	fz_get_decision(attrs, &event.decision);
 	tell(nl, &event);
@@ -217,6 +251,8 @@ static void tell_peer(struct fz_nl *nl, const struct fz_attrs *attrs)
 {
 	struct fz_event event = { 0 };
 
+	if (tell_suppressed(nl, attrs, FZ_GROUP_PEERS, FZ_PEER_EVENT_A_TYPE, FZ_PEER_EVENT_A_SUPPRESSED))
+		return;
 	read_event_start(&event, FZ_EVENT_PEER, attrs, FZ_PEER_EVENT_A_SUPPRESSED);
 	event.peer.type = fz_attr_u8(attrs, FZ_PEER_EVENT_A_TYPE);
 	fz_attr_bytes(attrs, FZ_PEER_EVENT_A_PUBLIC_KEY, event.peer.public_key, FZ_KEY_LEN);
@@ -271,11 +307,39 @@ static void tell_message(struct fz_nl *nl, const struct nlmsghdr *nlh)
 	}
 }
 
+/* How many messages found no room since this was asked last. */
+static uint32_t new_drops(struct fz_nl *nl)
+{
+	uint32_t info[SK_MEMINFO_VARS] = { 0 }, fresh;
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(mnl_socket_get_fd(nl->ev.sock), SOL_SOCKET, SO_MEMINFO, info, &len))
+		return 0;
+	fresh = info[SK_MEMINFO_DROPS] - nl->drops;
+	nl->drops = info[SK_MEMINFO_DROPS];
+	return fresh;
+}
+
+/* From the overflow on the kernel drops all that comes, until the socket is empty. */
 static void tell_lost(struct fz_nl *nl)
+{
+	struct fz_event event = { .kind = FZ_EVENT_LOST, .lost = new_drops(nl) };
+
+	nl->overflowed = true;
+	tell(nl, &event);
+}
+
+/* What was dropped while the rest was read. */
+static void tell_more_lost(struct fz_nl *nl)
 {
 	struct fz_event event = { .kind = FZ_EVENT_LOST };
 
-	tell(nl, &event);
+	if (!nl->overflowed)
+		return;
+	nl->overflowed = false;
+	event.lost = new_drops(nl);
+	if (event.lost)
+		tell(nl, &event);
 }
 
 static void tell_kept(struct fz_nl *nl)
@@ -314,8 +378,10 @@ int fz_nl_dispatch(struct fz_nl *nl, struct fz_error *err)
 		len = recv(mnl_socket_get_fd(nl->ev.sock), nl->ev.rx, FZ_RX_SIZE, MSG_DONTWAIT);
 		if (len < 0 && errno == EINTR)
 			continue;
-		if (len < 0 && errno == EAGAIN)
+		if (len < 0 && errno == EAGAIN) {
+			tell_more_lost(nl);
 			return 0;
+		}
 		if (len < 0 && errno == ENOBUFS) {
 			tell_lost(nl);
 			continue;

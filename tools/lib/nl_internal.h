@@ -24,6 +24,8 @@ struct fz_kept {
  * @poll_fd: readable when @ev or @wake_fd is; -1 until asked for
  * @wake_fd: an eventfd, readable while something is kept
  * @fn, @arg: who gets the events
+ * @drops: messages that found no room in @ev, as far as they were told of
+ * @overflowed: there may be more of them until @ev is empty
  */
 struct fz_nl {
 	struct fz_nlsock cmd;
@@ -36,6 +38,8 @@ struct fz_nl {
 	int wake_fd;
 	fz_event_fn fn;
 	void *arg;
+	uint32_t drops;
+	bool overflowed;
 };
 
 #define FZ_DUMP_RETRIES 32
