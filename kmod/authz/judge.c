@@ -13,6 +13,7 @@
 
 #include "authz/authz.h"
 #include "authz/decide.h"
+#include "authz/drop.h"
 #include "authz/fragment.h"
 #include "authz/ghosts.h"
 #include "authz/held.h"
@@ -62,7 +63,7 @@ void fz_judge_refuse(struct fz_authz *az, struct fz_authz_peer *ap, enum fz_dire
 	fz_tell_denial(az, ap, dir, &packet->tuple, decision);
 	if (decision->flags & FZ_MODE_F_REJECT)
 		fz_reject(az, ap, dir, packet, decision->reason, skb);
-	kfree_skb(skb);
+	fz_drop(skb, decision->reason);
 }
 
 /*

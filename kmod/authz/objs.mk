@@ -24,4 +24,5 @@ fz-y += kmod/authz/ask.o
 fz-y += kmod/authz/prefixes.o
 fz-y += kmod/authz/refusal.o
 fz-y += kmod/authz/reject.o
+fz-y += kmod/authz/drop.o
 fz-y += kmod/authz/tell.o

@@ -103,3 +103,9 @@ static unsigned int probe_wq_percpu(void) { return WQ_PERCPU; }
 
 #line 1 "FZ_HAVE_DUMP_EXTACK"
 static void probe_dump_extack(struct netlink_dump_control *control) { control->extack = NULL; }
+
+#line 1 "FZ_HAVE_DROP_SECURITY_HOOK"
+static void probe_drop_security_hook(struct sk_buff *skb)
+{
+	kfree_skb_reason(skb, SKB_DROP_REASON_SECURITY_HOOK);
+}

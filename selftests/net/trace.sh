@@ -1,0 +1,117 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# What the kernel's own tools see: the module's trace events, with filters on their fields, and with a
+# dropped packet the reason for which it was refused, as the name of the function that dropped it.
+if [ -z "${FZ_INSIDE-}" ] && [ "$(id -u)" = 0 ]; then
+	FZ_INSIDE=1 exec unshare --net --mount bash "$0" "$@"
+fi
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+need_module
+mkdir "$WORK/tracefs"
+mount -t tracefs nodev "$WORK/tracefs" 2>/dev/null || skip_all "there is no tracefs"
+# An instance of our own: whatever else is being traced goes on.
+TRACE=$WORK/tracefs/instances/fz$$
+mkdir "$TRACE" || skip_all "cannot trace"
+[ -d "$TRACE/events/fz" ] || skip_all "the kernel has no trace events of modules"
+
+stop_tracing()
+{
+	echo 0 >"$TRACE/events/enable"
+	rmdir "$TRACE"
+	umount "$WORK/tracefs"
+	cleanup
+}
+trap stop_tracing EXIT
+
+device()
+{
+	KEY=$(fzctl genkey | fzctl pubkey)
+	ip link del fz0 2>/dev/null
+	cmd_ok ip link add fz0 type fz
+	cmd_ok fzctl set fz0 private-key <(fzctl genkey) peer "$KEY" allowed-ips 10.7.0.0/16 endpoint 192.0.2.1:9
+	cmd_ok ip addr add 10.7.0.1/16 dev fz0
+	cmd_ok ip link set fz0 up
+	: >"$TRACE/trace"
+}
+
+# datagram PORT: to the peer
+datagram() { echo >"/dev/udp/10.7.0.2/$1"; }
+
+# traced REGEXP: how many lines
+traced() { grep -cE "$1" "$TRACE/trace"; }
+
+events()
+{
+	device
+	echo 1 >"$TRACE/events/fz/enable"
+	datagram 5
+	equal "$(traced 'fz_denial: .*dir=1 what=1 why=1 family=2 proto=17 .*dport=5$')" 1 "refusals that are traced"
+	cmd_ok fzctl resource add fz0 web 10.7.0.2 udp/80
+	cmd_ok fzctl grant add fz0 any resource web out
+	datagram 80
+	equal "$(traced 'fz_flow: .*why=0 family=2 proto=17 .*dport=80$')" 1 "flows that start"
+	cmd_ok fzctl flow flush fz0
+	equal "$(traced 'fz_flow: .*why=9 family=2 proto=17 .*dport=80$')" 1 "flows that end"
+	echo 0 >"$TRACE/events/fz/enable"
+}
+
+filters()
+{
+	device
+	echo 'dir == 1 && why == 1 && proto == 17 && dport > 100' >"$TRACE/events/fz/fz_denial/filter"
+	echo 1 >"$TRACE/events/fz/fz_denial/enable"
+	datagram 7
+	datagram 107
+	datagram 108
+	echo 0 >"$TRACE/events/fz/fz_denial/enable"
+	echo 0 >"$TRACE/events/fz/fz_denial/filter"
+	equal "$(traced fz_denial:)" 2 "refusals that the filter lets through"
+}
+
+# dropped REASON KERNELS-REASON: a datagram to port 80 is
+dropped()
+{
+	: >"$TRACE/trace"
+	echo 1 >"$TRACE/events/skb/kfree_skb/enable"
+	datagram 80
+	echo 0 >"$TRACE/events/skb/kfree_skb/enable"
+	[ "$(traced "kfree_skb: .*location=fz_drop_$1[+].*reason: ($2)$")" = 1 ] && return
+	grep kfree_skb: "$TRACE/trace" | head | sed 's/^/# /'
+	fail "no packet was dropped in fz_drop_$1 for $2"
+}
+
+drops()
+{
+	local policy='SECURITY_HOOK|XFRM_POLICY'
+
+	device
+	dropped no_grant "$policy"
+	cmd_ok fzctl resource add fz0 web 10.7.0.2 udp/80
+	cmd_ok fzctl grant add fz0 any resource web out deny
+	dropped denied "$policy"
+	cmd_ok fzctl grant add fz0 any resource web out quota 1
+	dropped quota "$policy"
+	cmd_ok fzctl grant add fz0 any resource web out flows 1/s
+	datagram 80
+	dropped rate QDISC_DROP
+}
+
+# What perf and bpftrace go by: formats that say what is in an event.
+formats()
+{
+	local event
+
+	for event in fz_denial fz_flow fz_request; do
+		for field in ifindex peer dir what why family proto sport dport 'src\[16\]' 'dst\[16\]'; do
+			grep -qE "field:.* $field;" "$TRACE/events/fz/$event/format" || fail "$event has no $field"
+		done
+	done
+}
+
+check "trace events tell of refusals and flows" events
+check "filters look at their fields" filters
+check "their formats name the fields" formats
+check "a refused packet is dropped with its reason" drops
+finish_tests
