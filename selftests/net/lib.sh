@@ -14,6 +14,7 @@
 #	device_add HOST NAME KIND	makes a tunnel device there: fz, wireguard or wireguard-go
 #	device_del HOST NAME	removes it with all that it knew
 #	configure HOST KIND COMMAND...	runs `fzctl` or `wg` there
+#	doc_blocks PAGE LANGUAGE DIRECTORY	takes the examples out of a page
 #
 # Output is KTAP, what commands print goes into it as comments. All namespaces vanish at the end.
 
@@ -255,6 +256,16 @@ configure()
 	else
 		on "$name" "$(ctl "$kind")" "$@"
 	fi
+}
+
+# Each block of a page in that language becomes a file, which its first line names: "# NAME" or "/* NAME".
+doc_blocks()
+{
+	awk -v begin="\`\`\`$2" -v dir="$3" '
+		$0 == "```" { file = "" }
+		wanted { file = dir "/" $2; sub(/:$/, "", file); printf "" >file; wanted = 0 }
+		$0 == begin { wanted = 1 }
+		file { print >file }' "$1"
 }
 
 mkfifo "$WORK/never"
