@@ -19,12 +19,14 @@
  * @now: the time
  * @due, @cb, @timer: the timer, NEVER when it does not run
  * @reports: messages sent, @flows: entries in them, @last: number of the last entry, @epoch: of them
+ * @denials: refusals sent, @suppressed: those that they say were not
  */
 static struct world {
 	uint64_t now, due;
 	uv_timer_cb cb;
 	uv_timer_t *timer;
-	unsigned int reports, flows;
+	unsigned int reports, flows, denials;
+	uint64_t suppressed;
 	uint64_t last, epoch;
 } world;
 
@@ -69,6 +71,12 @@ bool uplink_send(struct uplink *up, const fz_Message *msg)
 	const fz_FlowReport *report = &msg->body.flow_report;
 
 	(void)up;
+	if (msg->which_body == fz_Message_denial_report_tag) {
+		for (size_t i = 0; i < msg->body.denial_report.denial_count; i++)
+			world.suppressed += msg->body.denial_report.denial[i].suppressed;
+		world.denials += msg->body.denial_report.denial_count;
+		return true;
+	}
 	assert_int_equal(msg->which_body, fz_Message_flow_report_tag);
 	assert_true(report->flow_count > 0);
 	world.reports++;
@@ -221,6 +229,22 @@ static void test_after_a_lost_connection(void **state)
 	stop();
 }
 
+/* A count that came alone is no refusal; it goes with the next. */
+static void test_suppressed(void **state)
+{
+	const struct fz_decision denial = { .verdict = FZ_VERDICT_REFUSE };
+
+	(void)state;
+	start(true);
+	reports_suppressed(agent.reports, 5);
+	assert_true(world.due == NEVER);
+	reports_denial(agent.reports, &denial, 2);
+	pass();
+	assert_int_equal(world.denials, 1);
+	assert_int_equal(world.suppressed, 7);
+	stop();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -228,6 +252,7 @@ int main(void)
 		cmocka_unit_test(test_window),
 		cmocka_unit_test(test_what_is_not_acknowledged_comes_again),
 		cmocka_unit_test(test_after_a_lost_connection),
+		cmocka_unit_test(test_suppressed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
