@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define EV_RCVBUF (4 << 20)	/* bytes of events that may wait for us */
+#define EV_READS 256		/* messages at once: who called has other things to see to */
 #define EV_TIMEOUT 5		/* seconds; an answer may be lost when they overflow */
 
 /* Wakes the event loop while something is kept. */
@@ -360,8 +361,9 @@ static void tell_kept(struct fz_nl *nl)
  * @nl: the handle
  * @err: why not
  *
- * Does not wait. A handler that calls back into the handle may reuse its
- * buffers, so each read is copied first.
+ * Does not wait, and leaves some for the next time if they come without end. A
+ * handler that calls back into the handle may reuse its buffers, so each read is
+ * copied first.
  *
  * Return: 0 or a negative errno
  */
@@ -374,7 +376,7 @@ int fz_nl_dispatch(struct fz_nl *nl, struct fz_error *err)
 	tell_kept(nl);
 	if (!nl->ev.sock)
 		return 0;
-	for (;;) {
+	for (unsigned int reads = 0; reads < EV_READS; reads++) {
 		len = recv(mnl_socket_get_fd(nl->ev.sock), nl->ev.rx, FZ_RX_SIZE, MSG_DONTWAIT);
 		if (len < 0 && errno == EINTR)
 			continue;
@@ -394,6 +396,7 @@ int fz_nl_dispatch(struct fz_nl *nl, struct fz_error *err)
 			keep(nlh, nl);
 		tell_kept(nl);
 	}
+	return 0;
 }
 
 /**
