@@ -7,8 +7,9 @@
 #
 # which keeps what it finds in build/fuzz/corpus. Without clang, in the unit
 # tests, the kept corpora go through the same functions.
-fuzzers := channel config invite message quick stun
+fuzzers := channel config denials invite message quick stun
 fuzz-config-extra := tools/fzctl/config.c
+fuzz-denials-extra := $(addprefix tools/fzctl/,denials.c sighting.c suggest.c)
 fuzz-message-extra := tools/agent/desired.c
 fuzz-quick-extra := $(addprefix tools/fzctl/,quick.c quick_section.c config.c show_text.c paint.c)
 
