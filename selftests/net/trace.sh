@@ -83,16 +83,20 @@ function_at()
 # dropped REASON KERNELS-REASON: a datagram to port 80 is
 dropped()
 {
-	local line places=()
+	local reason place places=()
 
 	: >"$TRACE/trace"
-	echo nohash-ptr >"$TRACE/trace_options"
 	echo 1 >"$TRACE/events/skb/kfree_skb/enable"
 	datagram 80
 	echo 0 >"$TRACE/events/skb/kfree_skb/enable"
-	while read -r line; do
-		places+=("$(function_at "$line")")
-	done < <(sed -nE "s/.*kfree_skb: .*location=([^ ]*).* reason: ($2)\$/\1/p" "$TRACE/trace")
+	sed -n 's/.*kfree_skb: .* reason: *//p' "$TRACE/trace" >"$WORK/reasons"
+	# 6.1 prints no reasons when it prints addresses as they are
+	echo nohash-ptr >"$TRACE/trace_options"
+	sed -nE 's/.*kfree_skb: .*location=([^ ]*).*/\1/p' "$TRACE/trace" >"$WORK/places"
+	echo hash-ptr >"$TRACE/trace_options"
+	while read -r reason place; do
+		[[ $reason =~ ^($2)$ ]] && places+=("$(function_at "$place")")
+	done < <(paste -d ' ' "$WORK/reasons" "$WORK/places")
 	equal "${places[*]}" "fz_drop_$1" "places where packets are dropped for $2"
 }
 
