@@ -14,11 +14,18 @@ import time
 
 INTERVAL = 0.005
 PATIENCE = 10       # seconds for the last ones to come back
+BUFFER = 8 << 20    # bytes: who is not scheduled for a while loses nothing by that
 NUMBER = struct.Struct('!Q')
 
 
-def serve_udp(address):
+def udp_socket():
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.setsockopt(socket.SOL_SOCKET, 33, BUFFER)      # SO_RCVBUFFORCE
+    return sock
+
+
+def serve_udp(address):
+    sock = udp_socket()
     sock.bind(address)
     while True:
         sock.sendto(*sock.recvfrom(2000))
@@ -45,7 +52,7 @@ def receive(sock, buffer, wanted, timeout):
 
 
 def send(kind, address, stop):
-    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM if kind == 'udp' else socket.SOCK_STREAM)
+    sock = udp_socket() if kind == 'udp' else socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     sock.connect(address)
     sent, wanted, buffer = 0, set(), b''
     while not os.path.exists(stop):
@@ -56,7 +63,7 @@ def send(kind, address, stop):
     until = time.monotonic() + PATIENCE
     while wanted and time.monotonic() < until:
         buffer = receive(sock, buffer, wanted, 0.1)
-    print('sent', sent, 'lost', len(wanted), flush=True)
+    print('sent', sent, 'lost', len(wanted), *sorted(wanted), flush=True)
 
 
 role, protocol, host, port, *rest = sys.argv[1:]

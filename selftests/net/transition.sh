@@ -135,6 +135,8 @@ nothing_lost()
 {
 	local file
 
+	equal "$(on two fzctl stats fz0 --json | jq '[.refused[].out.refused] | add')" 0 "refused packets of this side"
+	on two fzctl stats fz0 --json | jq -c '.refused | map_values([.in.refused, .out.refused]) | map_values(select(add > 0))' | sed 's/^/# refused: /'
 	for file in "$WORK"/stream.*; do
 		grep -q '^sent [0-9][0-9]* lost 0$' "$file" || fail "${file##*/}: $(cat "$file")"
 	done
