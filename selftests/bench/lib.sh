@@ -13,7 +13,8 @@ finish()
 {
 	local host link
 
-	if [ -n "${server-}" ]; then kill "$server" 2>/dev/null || :; fi
+	# shellcheck disable=SC2086 # words
+	if [ -n "${servers-}" ]; then kill $servers 2>/dev/null || :; fi
 	for host in $(ip netns list | sed -n "s/^\(bench$$-[^ ]*\).*/\1/p"); do
 		ip netns del "$host"
 	done
@@ -81,16 +82,16 @@ serve()
 	local address
 
 	on "$right" iperf3 -s >/dev/null 2>&1 &
-	server=$!
+	servers="${servers-} $!"
 	for address in "$@"; do
 		until on "$left" ping -qc1 -W1 "$address" >/dev/null; do :; done
 	done
 }
 
-# TCP from left to right, Mbit/s; seconds is how long it takes.
+# mbits ADDRESS [OPTION...]: TCP from left to right, Mbit/s; seconds is how long it takes.
 mbits()
 {
-	on "$left" iperf3 -c "$1" -t "$seconds" -O 1 -J |
+	on "$left" iperf3 -c "$@" -t "$seconds" -O 1 -J |
 		jq -r '.end.sum_received.bits_per_second / 1e6 | floor'
 }
 
