@@ -57,7 +57,7 @@ endif
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: all tools module module_install install uninstall test-unit run-tests check check-build check-dkms \
-	check-long check-netns demo clean help
+	check-long check-netns bench demo clean help
 
 all: tools
 
@@ -191,6 +191,9 @@ check-dkms:
 check-netns:
 	selftests/netns/run
 
+bench:
+	selftests/bench/run $(if $(BASE),--base $(BASE)) $(ARGS)
+
 demo:
 	selftests/demo
 
@@ -212,6 +215,7 @@ help:
 	@echo 'make check-build     fz.ko for the oldest to the newest kernel, by gcc, clang and sparse: no warnings'
 	@echo 'make check-dkms      the Debian packages and DKMS, in clean systems'
 	@echo 'make check-netns     the test that comes with WireGuard in the kernel, netns.sh, on fz'
+	@echo 'make bench           measures the fast path (ARGS=--help; BASE=a revision or directory to compare with)'
 	@echo 'make demo            the whole story on real packets'
 	@echo 'make clean           removes what was built'
 	@echo 'WERROR=1 makes warnings errors; SANITIZE=1 builds sanitized programs into build/san'

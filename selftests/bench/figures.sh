@@ -6,7 +6,7 @@
 # The largest datagram that the tunnel takes whole, and how many of them the stack gets in one piece.
 datagram=1392 pieces=44
 
-udp() { on "$left" fz-bench-udp "$1" -n "$right" -p $rule_port "${@:2}" 10.0.0.2; }
+udp() { on "$left" fz-bench-udp "$1" -n "$right" -p "$rule_port" "${@:2}" 10.0.0.2; }
 
 figure_tcp1() { echo "tcp1 $(mbits 10.0.0.2)"; }
 figure_tcp8() { echo "tcp8 $(mbits 10.0.0.2 -P 8)"; }
@@ -16,7 +16,7 @@ figure_pps_gso() { udp send -t "$seconds" -s 64 -g 64 | awk '{ print "pps_gso", 
 figure_idle() { udp ping -t "$seconds" | awk '{ print "idle_p50", $1; print "idle_p99", $2 }'; }
 
 # transmitted: bytes that left by the tunnel
-transmitted() { on "$left" cat /sys/class/net/$dev/statistics/tx_bytes; }
+transmitted() { on "$left" cat /sys/class/net/"$dev"/statistics/tx_bytes; }
 
 # Beside a TCP transfer to the same end of the tunnel that has begun, and goes on.
 figure_loaded()
@@ -34,5 +34,3 @@ figure_loaded()
 	kill $transfer
 	wait $transfer || :
 }
-
-figures="tcp1 tcp8 udp pps pps_gso idle loaded"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC2034,SC2154
 #
 # What is compared, each a pair of hosts of its own with one tunnel, all alike but for what is said here:
 #
@@ -19,7 +19,7 @@ rule_port=7000
 # side NAME: the pair of hosts that what follows is about
 side()
 {
-	left=bench$$-$1-left right=bench$$-$1-right
+	side=$1 left=bench$$-$1-left right=bench$$-$1-right
 }
 
 kind_of() { case $1 in wireguard | nftables) echo wireguard ;; *) echo fz ;; esac; }

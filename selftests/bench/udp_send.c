@@ -39,6 +39,12 @@ struct sender {
 	struct sockaddr_in to[UDP_BATCH];
 };
 
+/* How far it was at some time. */
+struct moment {
+	double time;
+	uint64_t packets, bytes, sent;
+};
+
 static unsigned int segments_of(struct msghdr *msg, size_t len)
 {
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
@@ -184,46 +190,57 @@ static void read_messages(struct sender *s)
 	close(fd);
 }
 
-/* A file is sent as a whole, and measured as one. */
+static struct moment now_at(const struct sender *s)
+{
+	return (struct moment){ udp_now(), s->shared->packets, s->shared->bytes, s->sent };
+}
+
+/* Nothing more is sent: until nothing more comes. */
+static void wait_for_rest(struct sender *s)
+{
+	uint64_t before;
+
+	do {
+		before = s->shared->packets;
+		if (before >= s->sent)
+			return;
+		poll(NULL, 0, GIVE_UP_MS);
+	} while (s->shared->packets != before);
+}
+
+/*
+ * Measured is what comes after the warm-up, in which each address was sent to at least once: that begins a
+ * flow. Of a file, what comes after as many messages as there are addresses, for the same reason.
+ */
 void udp_send(const struct udp_plan *plan)
 {
 	static struct sender sender;
 	struct sender *s = &sender;
-	uint64_t packets = 0, bytes = 0, sent = 0;
-	double begin, from, now, end;
-	bool warm = plan->file;
+	struct moment from = { 0 }, to;
+	bool warm = false;
+	double begin;
 
 	s->plan = plan;
 	if (plan->file)
 		read_messages(s);
 	prepare(s);
 	s->shared = udp_far(plan, count);
-	from = begin = udp_now();
-	end = begin + WARM_UP + plan->seconds;
-	while ((now = udp_now()) < end || plan->file) {
-		if (!warm && now >= begin + WARM_UP) {
-			warm = true;
-			from = now;
-			packets = s->shared->packets;
-			bytes = s->shared->bytes;
-			sent = s->sent;
-		}
+	begin = udp_now();
+	do {
 		wait_for_room(s);
-		if (!send_batch(s))
-			break;
-	}
-	for (now = udp_now(); s->messages && s->shared->packets < s->sent - s->lost; now = udp_now()) {
-		uint64_t before = s->shared->packets;
-
-		poll(NULL, 0, GIVE_UP_MS);
-		if (s->shared->packets == before)
-			break;
-	}
-	packets = s->shared->packets - packets;
-	bytes = s->shared->bytes - bytes;
-	sent = s->sent - sent;
-	if (!packets)
+		if (!warm && s->sent >= plan->addresses && (plan->file || udp_now() >= begin + WARM_UP)) {
+			warm = true;
+			from = now_at(s);
+		}
+	} while (send_batch(s) && !(warm && !plan->file && udp_now() >= from.time + plan->seconds));
+	if (plan->file)
+		wait_for_rest(s);
+	to = now_at(s);
+	if (!warm || to.packets == from.packets)
 		errx(1, "nothing arrived");
-	printf("%.0f %.0f %.4f\n", (double)packets / (now - from), (double)bytes * 8 / (now - from),
-	       sent > packets ? (double)(sent - packets) / (double)sent : 0.0);
+	to.packets -= from.packets;
+	to.sent -= from.sent;
+	to.time -= from.time;
+	printf("%.0f %.0f %.4f\n", (double)to.packets / to.time, (double)(to.bytes - from.bytes) * 8 / to.time,
+	       to.sent > to.packets ? (double)(to.sent - to.packets) / (double)to.sent : 0.0);
 }

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2086,SC2154
+#
+# Many peers that share the load of one device: datagrams of 64 bytes to all of them in turn, and from all
+# of them in turn. The device is right's; left has none, but what begins a session for each peer, and then
+# counts the messages that come, or sends those that were sealed beforehand. So what is measured is one
+# end, and what begins flows is not counted. Of in-tree WireGuard and fz in mode enforce, with one grant for all.
+
+peer_port=6000 device_port=51820
+
+# granted DIRECTION RESOURCE: to or from all peers
+granted() { on "$right" fzctl grant add $dev any resource "$2" "$1"; }
+
+# many_up KIND COMMAND COUNT
+many_up()
+{
+	hosts
+	if [ ! -d "$work/$3" ]; then
+		mkdir "$work/$3"
+		wg genkey >"$work/$3/key"
+		/usr/bin/python3 "$here/sessions.py" make "$3" "$work/$3"
+	fi
+	{
+		printf '[Interface]\nPrivateKey = %s\nListenPort = %s\n' "$(cat "$work/$3/key")" $device_port
+		cat "$work/$3/sections"
+	} >"$work/many.conf"
+	on "$right" ip link add $dev type "$1"
+	on "$right" "$2" setconf $dev "$work/many.conf"
+	on "$right" ip addr add 10.0.0.2/24 dev $dev
+	on "$right" ip link set $dev up
+	on "$right" ip route add 10.128.0.0/9 dev $dev
+	[ "$2" = fzctl ] || return 0
+	on "$right" fzctl resource add $dev peers 10.128.0.0/9 "udp/$rule_port"
+	on "$right" fzctl resource add $dev here 10.0.0.2/32 "udp/$rule_port"
+	granted out peers
+	granted in here
+}
+
+many_down()
+{
+	on "$right" ip link del $dev
+	ip netns del "$left"
+	ip netns del "$right"
+}
+
+# many COUNT
+many()
+{
+	local left=$left-$1 right=$right-$1 length rate
+
+	case $side in
+	wireguard | enforce) ;;
+	*) return 0 ;;
+	esac
+	many_up "$(kind_of "$side")" "$(control_of "$side")" "$1"
+	length=$(on "$left" /usr/bin/python3 "$here/sessions.py" begin "$(wg pubkey <"$work/$1/key")" 192.0.2.2 \
+		$device_port $peer_port $((50000 * seconds + $1)) "$work/$1")
+	rate=$(on "$right" fz-bench-udp send -n "$left" -t "$seconds" -p "$rule_port" -l $peer_port \
+		-a "$1" 10.128.0.0)
+	echo "peers$1_send ${rate%% *}"
+	rate=$(on "$left" fz-bench-udp send -n "$right" -p $device_port -l "$rule_port" -s "$length" \
+		-a "$1" -f "$work/$1/messages" 192.0.2.2)
+	echo "peers$1_receive ${rate%% *}"
+	many_down
+}
+
+figure_peers1() { many 1; }
+figure_peers100() { many 100; }
+figure_peers10000() { many 10000; }
