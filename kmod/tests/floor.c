@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What no tunnel can do without: the time that this kernel's ChaCha20-Poly1305 takes for a packet of
- * 1420 bytes, sealed and opened, and that of one copy of it. A module of its own that benchmarks load;
- * the times are parameters of it, in nanoseconds. Each is the least of several, so that what else
- * happens on the machine does not count.
+ * What no tunnel can do without: the time that this kernel's ChaCha20-Poly1305 takes for a packet
+ * of 1420 bytes, sealed and opened, and that of one copy of it. A module of its own that benchmarks
+ * load; the times are parameters of it, in nanoseconds. Each is the least of several, so that what
+ * else happens on the machine does not count.
  */
 #include <crypto/chacha20poly1305.h>
 #include <linux/ktime.h>
