@@ -101,12 +101,16 @@ def title(name):
     return f'{FIGURES[name][0]}, {FIGURES[name][1]}'
 
 
+def processors(cpus):
+    return f'{cpus} CPU{"s" if cpus > 1 else ""}'
+
+
 def against_others(result, cpus):
     """Rows of the sides of this checkout."""
     sides = result.sides(cpus)
     unders = [s for s in sides if s != 'enforce' and 'enforce' in sides]
-    yield [f'{cpus} CPU{"s" if cpus > 1 else ""}'] + [SIDES[s] for s in sides] + [f'enforce : {SIDES[s].replace("fz, ", "")}'
-                                                                           for s in unders]
+    yield ([processors(cpus)] + [SIDES[s] for s in sides] +
+           [f'enforce : {SIDES[s].replace("fz, ", "")}' for s in unders])
     for name in result.names(cpus):
         key = 'this', cpus, name
         yield ([title(name)] + [shown(result.entry(*key, s)) for s in sides] +
@@ -117,7 +121,7 @@ def against_base(result, cpus):
     """Rows of this checkout and the base. What in-tree WireGuard did in the boots of each is what the two
     boots themselves differ by."""
     about = result.about
-    yield [f'{cpus} CPUs', 'side', f'base {about["base"]}', f'this {about["this"]}', 'this : base', 'of the boots']
+    yield [processors(cpus), 'side', f'base {about["base"]}', f'this {about["this"]}', 'this : base', 'of the boots']
     for name in result.names(cpus):
         for side in result.sides(cpus):
             this, base = ('this', cpus, name, side), ('base', cpus, name, side)
@@ -142,8 +146,9 @@ def heading(about):
              f'{about["grants"]} grants; flows in the table of one end: ' +
              ', '.join(f'{s} {n}' for s, n in about['flows_loaded'].items() if n)]
     if floor:
+        limit = 1420 * 8 * 1000 / sum(floor.values())
         lines.append(f'ChaCha20-Poly1305 of 1420 bytes {floor["seal"] / 1000:.2f} us, opened {floor["open"] / 1000:.2f} us; '
-                     f'a copy {floor["copy"] / 1000:.2f} us')
+                     f'a copy {floor["copy"] / 1000:.2f} us: {limit:.0f} Mbit/s of each CPU at most')
     return lines
 
 
