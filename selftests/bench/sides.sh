@@ -103,6 +103,7 @@ load_flows()
 	local sources=$(((flows + grants - 1) / grants)) sent answered have
 
 	[ "$flows" -gt 0 ] || return 0
+	echo "$1: beginning $flows flows, some minutes for a million" >&2
 	read -r sent answered < <(on "$left" fz-bench-udp load -n "$right" -p $rule_port \
 		-a $((flows / sources)) -c $sources -w 256 10.64.0.0)
 	have=$(flows_of "$1")
