@@ -14,6 +14,7 @@ fz-y += kmod/tests/netlink_kunit.o
 fz-y += kmod/tests/noise_kunit.o
 fz-y += kmod/tests/path_kunit.o
 fz-y += kmod/tests/peer_kunit.o
+fz-y += kmod/tests/plain.o
 fz-y += kmod/tests/policy_kunit.o
 fz-y += kmod/tests/ratelimiter_kunit.o
 fz-y += kmod/tests/replay_kunit.o
