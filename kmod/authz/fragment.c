@@ -212,6 +212,27 @@ out:
 }
 
 /**
+ * fz_fragment_forget() - forgets a datagram whose first fragment was refused after all
+ * @az: the device's
+ * @ap: the peer's
+ * @dir: direction
+ * @packet: the first fragment
+ *
+ * Context: BH disabled.
+ */
+void fz_fragment_forget(struct fz_authz *az, struct fz_authz_peer *ap, enum fz_direction dir,
+			const struct fz_packet *packet)
+{
+	struct fz_fragment *fragment;
+
+	spin_lock(&ap->fragments.lock);
+	fragment = find(az, &ap->fragments, dir, packet);
+	if (fragment)
+		drop(az, &ap->fragments, fragment);
+	spin_unlock(&ap->fragments.lock);
+}
+
+/**
  * fz_fragment_later() - finds what a later fragment belongs to
  * @az: the device's
  * @ap: the peer's

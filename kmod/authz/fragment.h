@@ -27,6 +27,8 @@ void fz_fragment_init(struct fz_fragments *fragments);
 enum fz_reason fz_fragment_first(struct fz_authz *az, struct fz_authz_peer *ap,
 				 enum fz_direction dir, const struct fz_packet *packet,
 				 const struct fz_flow_key *key);
+void fz_fragment_forget(struct fz_authz *az, struct fz_authz_peer *ap, enum fz_direction dir,
+			const struct fz_packet *packet);
 enum fz_reason fz_fragment_later(struct fz_authz *az, struct fz_authz_peer *ap,
 				 enum fz_direction dir, const struct fz_packet *packet,
 				 struct fz_flow_key *key);

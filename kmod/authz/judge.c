@@ -185,17 +185,23 @@ static void decide_alone(struct fz_bundle *bundle, const struct fz_packet *packe
 static enum outcome admit(struct fz_bundle *bundle, struct fz_flow *flow,
 			  const struct fz_packet *packet, struct sk_buff *skb, bool charged)
 {
-	enum fz_reason reason = remember_fragment(bundle, packet, &flow->key);
 	struct fz_decision why;
+	enum fz_reason reason;
 
-	if (reason != FZ_REASON_NONE)
-		return refuse_for(bundle, packet, reason, skb);
+	/* It comes here again, and is remembered then. */
 	if (unlikely(READ_ONCE(flow->held)) && !bundle->asked &&
 	    fz_ask_follow(bundle->az, flow, bundle->dir, skb))
 		return GONE;
+	/* Before it is charged: what does not pass uses nothing up. */
+	reason = remember_fragment(bundle, packet, &flow->key);
+	if (reason != FZ_REASON_NONE)
+		return refuse_for(bundle, packet, reason, skb);
 	if (!charged && unlikely(!charge(bundle, flow, packet, &why)) &&
-	    refuse(bundle, packet, &why, skb) == GONE)
+	    refuse(bundle, packet, &why, skb) == GONE) {
+		if (packet->kind == FZ_PACKET_FRAGMENT_FIRST)
+			fz_fragment_forget(bundle->az, bundle->ap, bundle->dir, packet);
 		return GONE;
+	}
 	fz_flow_advance(bundle->az, flow, bundle->dir, packet);
 	if (unlikely(READ_ONCE(flow->reopened)))
 		return pass_alone(bundle, flow, packet);

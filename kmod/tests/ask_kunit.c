@@ -466,6 +466,31 @@ static void followers_are_bounded(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, flow->held);
 }
 
+/* A first fragment that stays behind others is judged twice, and is no duplicate of itself. */
+static void fragments_follow(struct kunit *test)
+{
+	struct fz_stage *stage = test->priv;
+	struct fz_tuple tuple;
+	struct fz_flow *flow;
+
+	set_up(stage);
+	fz_stage_resource(stage, 0, "dns", "10.2.0.0/16", "udp/53");
+	fz_stage_tuple(stage, &tuple, IPPROTO_UDP, "10.8.0.1", 1000, "10.2.0.2", 53);
+	KUNIT_EXPECT_FALSE(test, fz_stage_pass(stage, 0, FZ_DIR_IN, &tuple, 0));
+	fz_stage_grant(stage, 0, 0, "dns", FZ_DIR_IN, FZ_ACTION_ALLOW, 0);
+	KUNIT_EXPECT_TRUE(test, fz_stage_pass(stage, 0, FZ_DIR_IN, &tuple, 0));
+	flow = fz_stage_flow(stage, 0, FZ_DIR_IN, &tuple);
+	KUNIT_ASSERT_NOT_NULL(test, flow);
+	flow->held = true;
+	KUNIT_EXPECT_FALSE(test, fz_stage_judge(stage, 0, FZ_DIR_IN,
+						fz_stage_fragment(stage, &tuple, 1, 0, 800, true)));
+	KUNIT_EXPECT_EQ(test, 0, answer(stage, last_id(stage), FZ_VERDICT_PASS, 0));
+	KUNIT_EXPECT_EQ(test, 2, skb_queue_len(&stage->delivered));
+	KUNIT_EXPECT_EQ(test, 0ULL, fz_stage_refused(stage, FZ_DIR_IN, FZ_REASON_FRAGMENT));
+	KUNIT_EXPECT_TRUE(test, fz_stage_judge(stage, 0, FZ_DIR_IN,
+					       fz_stage_fragment(stage, &tuple, 1, 800, 8, false)));
+}
+
 /* A packet that comes while others of its flow are being released stays behind them. */
 static void nobody_overtakes(struct kunit *test)
 {
@@ -505,6 +530,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(the_world_moves_on),
 	KUNIT_CASE(bytes_are_bounded),
 	KUNIT_CASE(followers_are_bounded),
+	KUNIT_CASE(fragments_follow),
 	KUNIT_CASE(nobody_overtakes),
 	{}
 };

@@ -107,6 +107,34 @@ static void revocation_ends_them(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, FZ_END_REVOKED, stage->ends[0]);
 }
 
+/* What is over a limit did not pass, and so nothing passes with it. */
+static void limits_end_them(struct kunit *test)
+{
+	struct fz_stage *stage = test->priv;
+	struct fz_grant_spec spec = {
+		.ap = &stage->peers[0],
+		.resource = "dns",
+		.dir = FZ_DIR_IN,
+		.limits.rate = 8,
+	};
+	struct fz_tuple tuple;
+
+	set_up(stage);
+	fz_stage_tuple(stage, &tuple, IPPROTO_UDP, ends[0][0], 1000, ends[0][1], 53);
+	KUNIT_ASSERT_EQ(test, 0, fz_grant_set(&stage->az, 0, &spec, 1, NULL, NULL));
+	KUNIT_EXPECT_TRUE(test, piece(0, 1, 0, 800, true));
+	KUNIT_EXPECT_FALSE(test, piece(0, 2, 0, 800, true));
+	KUNIT_EXPECT_EQ(test, 1ULL, fz_stage_refused(stage, FZ_DIR_IN, FZ_REASON_RATE));
+	spec.limits.rate = 0;
+	KUNIT_ASSERT_EQ(test, 0, fz_grant_set(&stage->az, 0, &spec, 1, NULL, NULL));
+	KUNIT_EXPECT_TRUE(test, piece(0, 1, 800, 8, false));
+	KUNIT_EXPECT_FALSE(test, piece(0, 2, 800, 8, false));
+	KUNIT_EXPECT_EQ(test, 1ULL, fz_stage_refused(stage, FZ_DIR_IN, FZ_REASON_FRAGMENT));
+	/* It may come again, as a whole. */
+	KUNIT_EXPECT_TRUE(test, piece(0, 2, 0, 800, true));
+	KUNIT_EXPECT_TRUE(test, piece(0, 2, 800, 8, false));
+}
+
 /* What waits for a session is judged twice. */
 static void twice_is_no_overlap(struct kunit *test)
 {
@@ -161,6 +189,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(later_ones_follow_the_first),
 	KUNIT_CASE(overlaps_are_refused),
 	KUNIT_CASE(revocation_ends_them),
+	KUNIT_CASE(limits_end_them),
 	KUNIT_CASE(twice_is_no_overlap),
 	KUNIT_CASE(memory_is_bounded),
 	{}
