@@ -211,6 +211,23 @@ void fz_authz_peer_remove(struct fz_authz *az, struct fz_authz_peer *ap)
 }
 
 /**
+ * fz_authz_addresses_lost() - ends flows of addresses that are not their peer's any more
+ * @az: the device's
+ *
+ * Their packets are refused without it: cryptokey routing comes first. It has them judged again, so that
+ * their end is told.
+ *
+ * Context: may sleep; takes az->lock.
+ */
+void fz_authz_addresses_lost(struct fz_authz *az)
+{
+	mutex_lock(&az->lock);
+	/* Pairs with smp_load_acquire() where flows are judged, as in fz_policy_moved(). */
+	smp_store_release(&az->gen, az->gen + 1);
+	mutex_unlock(&az->lock);
+}
+
+/**
  * fz_authz_bad_source() - a packet from a peer has a source that is not the peer's
  * @az: the device's
  * @ap: the peer's

@@ -59,8 +59,10 @@ struct fz_ghosts;
  * @recheck: whether the tunnel would still take a packet that was held: FZ_REASON_NONE;
  *	     FZ_REASON_TIMEOUT when the device is down; FZ_REASON_SOURCE when the address is not the
  *	     peer's any more. @ap is NULL for a packet without a peer
+ * @routes: whether an inner address is the peer's
  *
- * All are called with BH disabled under RCU, without locks; the first two empty the queue.
+ * All are called with BH disabled under RCU, without locks, but @routes, for which RCU is enough and
+ * flow->lock may be held; the first two empty the queue.
  */
 struct fz_authz_ops {
 	void (*xmit)(struct fz_authz_peer *ap, struct sk_buff_head *queue);
@@ -68,6 +70,7 @@ struct fz_authz_ops {
 	void (*reroute)(struct fz_authz *az, struct sk_buff *skb);
 	enum fz_reason (*recheck)(struct fz_authz *az, struct fz_authz_peer *ap,
 				  enum fz_direction dir, const struct sk_buff *skb);
+	bool (*routes)(const struct fz_authz_peer *ap, u8 family, const union fz_addr *addr);
 };
 
 /**
@@ -310,6 +313,7 @@ void fz_authz_stop(struct fz_authz *az);
 void fz_authz_destroy(struct fz_authz *az);
 void fz_authz_peer_init(struct fz_authz *az, struct fz_authz_peer *ap, u64 id);
 void fz_authz_peer_remove(struct fz_authz *az, struct fz_authz_peer *ap);
+void fz_authz_addresses_lost(struct fz_authz *az);
 
 void fz_authz_judge(struct fz_authz *az, struct fz_authz_peer *ap, enum fz_direction dir,
 		    struct sk_buff_head *queue);

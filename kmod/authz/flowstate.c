@@ -128,6 +128,25 @@ static bool is_current(const struct fz_flow *flow, u32 gen, u64 now)
 	return !fz_meter_is_spent(rcu_dereference(grant->meter));
 }
 
+/* What cryptokey routing refuses has no leave to lose: the flow is over, whatever the mode. */
+static bool has_address(struct fz_authz *az, const struct fz_flow *flow,
+			struct fz_decision *decision)
+{
+	const struct fz_flow_key *key = &flow->key;
+	struct fz_mode_setting setting;
+
+	if (az->ops->routes(key->ap, key->family, &key->remote))
+		return true;
+	setting = fz_mode_effective(az, key->ap, flow->dir);
+	*decision = (struct fz_decision){
+		.verdict = FZ_VERDICT_REFUSE,
+		.reason = FZ_REASON_SOURCE,
+		.mode = setting.mode,
+		.flags = setting.flags,
+	};
+	return false;
+}
+
 /* Whether @heir is @grant after a change of it, or restated by an epoch. */
 static bool is_heir(const struct fz_grant *heir, const struct fz_grant *grant)
 {
@@ -144,6 +163,11 @@ static bool judge_again(struct fz_authz *az, struct fz_flow *flow, u32 gen, u64 
 	struct fz_tuple tuple;
 
 	lockdep_assert_held(&flow->lock);
+	if (!has_address(az, flow, decision)) {
+		/* A peer that is being removed has no addresses; its flows go one by one. */
+		*end = READ_ONCE(flow->key.ap->dead) ? FZ_END_PEER_REMOVED : FZ_END_SOURCE;
+		return false;
+	}
 	fz_flow_tuple(flow, &tuple);
 	fz_decide(az, flow->key.ap, flow->dir, &tuple, now, decision);
 	old = rcu_dereference_protected(flow->grant, lockdep_is_held(&flow->lock));

@@ -56,14 +56,12 @@ static bool is_routed(struct fz_device *fz, const struct fz_peer *peer, u8 dir,
 		      const struct fz_tuple *tuple)
 {
 	const union fz_addr *far = dir == FZ_DIR_IN ? &tuple->src : &tuple->dst;
-	const struct in_addr far4 = { .s_addr = far->ip };
-	const struct fz_peer *holder;
+	bool routed;
 
 	rcu_read_lock();
-	holder = tuple->family == AF_INET ? fz_allowedips_lookup4(&fz->allowedips, &far4) :
-					    fz_allowedips_lookup6(&fz->allowedips, &far->ip6);
+	routed = fz->authz.ops->routes(&peer->authz, tuple->family, far);
 	rcu_read_unlock();
-	return holder == peer;
+	return routed;
 }
 
 static int explain(struct fz_device *fz, struct fz_peer *peer, struct genl_info *info)

@@ -567,8 +567,8 @@ int fz_nl_peers_apply(struct fz_device *fz, const struct nlattr *peers,
 {
 	const struct nlattr *nest;
 	struct peer_set set;
+	int ret = 0;
 	int rem;
-	int ret;
 
 	lockdep_assert_held(&fz->device_update_lock);
 	nla_for_each_nested(nest, peers, rem) {
@@ -576,9 +576,11 @@ int fz_nl_peers_apply(struct fz_device *fz, const struct nlattr *peers,
 		if (!ret)
 			ret = apply_peer(fz, nest, &set, extack);
 		if (ret)
-			return ret;
+			break;
 	}
-	return 0;
+	if (fz_allowedips_lost(&fz->allowedips))
+		fz_authz_addresses_lost(&fz->authz);
+	return ret;
 }
 
 /**

@@ -199,6 +199,48 @@ static void allowedips_moves_a_prefix(struct kunit *test)
 	end(test);
 }
 
+/* Flows are judged again only where a peer has lost something. */
+static void allowedips_says_what_was_lost(struct kunit *test)
+{
+	struct scene *scene = begin(test);
+	static const struct {
+		const char *address;
+		u8 len;
+		unsigned int peer;
+		bool lost;
+	} gifts[] = {
+		{ "10.0.0.0", 8, 0, false },
+		{ "10.0.0.0", 8, 0, false },
+		{ "10.1.0.0", 16, 0, false },
+		{ "11.0.0.0", 8, 1, false },
+		/* Of what another has; then, of its own, and of nobody's. */
+		{ "10.1.2.0", 24, 1, true },
+		{ "10.1.2.3", 32, 1, false },
+		{ "10.1.2.3", 32, 0, true },
+		{ "10.0.0.0", 8, 1, true },
+		{ "0.0.0.0", 0, 2, false },
+		{ "12.0.0.0", 8, 2, false },
+		{ "10.128.0.0", 9, 2, true },
+		{ "fd00::", 8, 2, false },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(gifts); i++) {
+		KUNIT_EXPECT_EQ(test, 0, insert(test, gifts[i].address, gifts[i].len,
+						gifts[i].peer));
+		KUNIT_EXPECT_EQ_MSG(test, gifts[i].lost, fz_allowedips_lost(&scene->table),
+				    "gift %u", i);
+	}
+	KUNIT_EXPECT_EQ(test, -ENOENT, take(test, "12.0.0.0", 8, 1));
+	KUNIT_EXPECT_FALSE(test, fz_allowedips_lost(&scene->table));
+	KUNIT_EXPECT_EQ(test, 0, take(test, "12.0.0.0", 8, 2));
+	KUNIT_EXPECT_TRUE(test, fz_allowedips_lost(&scene->table));
+	fz_allowedips_remove_by_peer(&scene->table, &scene->owned[1]);
+	KUNIT_EXPECT_TRUE(test, fz_allowedips_lost(&scene->table));
+	KUNIT_EXPECT_FALSE(test, fz_allowedips_lost(&scene->table));
+	end(test);
+}
+
 static void allowedips_refuses_what_is_no_prefix(struct kunit *test)
 {
 	struct scene *scene = begin(test);
@@ -465,6 +507,7 @@ static void allowedips_agrees_with_brute_force(struct kunit *test)
 static struct kunit_case allowedips_cases[] = {
 	KUNIT_CASE(allowedips_prefers_the_longest),
 	KUNIT_CASE(allowedips_moves_a_prefix),
+	KUNIT_CASE(allowedips_says_what_was_lost),
 	KUNIT_CASE(allowedips_refuses_what_is_no_prefix),
 	KUNIT_CASE(allowedips_reads_packets),
 	KUNIT_CASE(allowedips_agrees_with_brute_force),

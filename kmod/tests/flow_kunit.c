@@ -393,6 +393,50 @@ static void lease_ends_it(struct kunit *test)
 	expect_refused(0, FZ_DIR_IN, &tuple, 0, FZ_REASON_DENIED);
 }
 
+/* Cryptokey routing refuses their packets; here their end is told, in every mode, and once. */
+static void lost_address_ends_it(struct kunit *test)
+{
+	struct fz_stage *stage = test->priv;
+	struct kinds kinds[8];
+	unsigned int dir, i, n = make_kinds(stage, kinds);
+
+	for (dir = 0; dir < FZ_DIRS; dir++) {
+		set_up(stage, dir);
+		fz_stage_mode(stage, FZ_STAGE_ANY, dir, dir ? FZ_MODE_OPEN : FZ_MODE_ENFORCE, 0);
+		for (i = 0; i < n; i++)
+			expect_passes(0, dir, &kinds[i].tuple, kinds[i].flags);
+		stage->n_ends = 0;
+		fz_authz_addresses_lost(&stage->az);
+		fz_stage_sweep(stage);
+		KUNIT_EXPECT_EQ(test, 0, stage->n_ends);
+		stage->lost = true;
+		fz_stage_sweep(stage);
+		KUNIT_EXPECT_EQ(test, 0, stage->n_ends);
+		fz_authz_addresses_lost(&stage->az);
+		fz_stage_sweep(stage);
+		fz_stage_sweep(stage);
+		KUNIT_EXPECT_EQ(test, n, stage->n_ends);
+		expect_end(FZ_END_SOURCE);
+		/* Given back, they begin anew. */
+		stage->lost = false;
+		stage->n_starts = 0;
+		for (i = 0; i < n; i++)
+			expect_passes(0, dir, &kinds[i].tuple, 0);
+		KUNIT_EXPECT_EQ(test, n, stage->n_starts);
+		fz_flow_flush(&stage->az, NULL);
+	}
+	/* A sweep that comes while a peer is being removed says so. */
+	expect_passes(0, FZ_DIR_IN, &kinds[0].tuple, kinds[0].flags);
+	stage->n_ends = 0;
+	stage->lost = true;
+	stage->peers[0].dead = true;
+	fz_authz_addresses_lost(&stage->az);
+	fz_stage_sweep(stage);
+	stage->peers[0].dead = false;
+	KUNIT_EXPECT_EQ(test, 1, stage->n_ends);
+	expect_end(FZ_END_PEER_REMOVED);
+}
+
 static void peer_removal_ends_all(struct kunit *test)
 {
 	struct fz_stage *stage = test->priv;
@@ -1004,6 +1048,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(idle_flows_end_too),
 	KUNIT_CASE(another_grant_carries_on),
 	KUNIT_CASE(lease_ends_it),
+	KUNIT_CASE(lost_address_ends_it),
 	KUNIT_CASE(peer_removal_ends_all),
 	KUNIT_CASE(follows_tcp),
 	KUNIT_CASE(connections_begin_at_one_end),

@@ -87,11 +87,17 @@ static enum fz_reason recheck(struct fz_authz *az, struct fz_authz_peer *ap,
 	return FZ_REASON_NONE;
 }
 
+static bool routes(const struct fz_authz_peer *ap, u8 family, const union fz_addr *addr)
+{
+	return !stage_of(ap->az)->lost;
+}
+
 static const struct fz_authz_ops ops = {
 	.xmit = xmit,
 	.deliver = deliver,
 	.reroute = reroute,
 	.recheck = recheck,
+	.routes = routes,
 };
 
 /**

@@ -29,6 +29,7 @@
  * @request_err: what the listener returns
  * @recheck: why the tunnel does not take what was held, but for the first @recheck_from packets
  * @recheck_from: see @recheck
+ * @lost: the peers have none of their addresses
  * @sent: packets given to xmit
  * @delivered: packets given to deliver
  * @rerouted: packets given to reroute
@@ -49,6 +50,7 @@ struct fz_stage {
 	int request_err;
 	enum fz_reason recheck;
 	unsigned int recheck_from;
+	bool lost;
 	struct sk_buff_head sent;
 	struct sk_buff_head delivered;
 	struct sk_buff_head rerouted;

@@ -53,11 +53,17 @@ static enum fz_reason recheck_some(struct fz_authz *az, struct fz_authz_peer *ap
 	return atomic64_inc_return(&pressure->rechecked) % 4 ? FZ_REASON_NONE : FZ_REASON_SOURCE;
 }
 
+static bool routes_all(const struct fz_authz_peer *ap, u8 family, const union fz_addr *addr)
+{
+	return true;
+}
+
 static const struct fz_authz_ops ops = {
 	.xmit = count_queue,
 	.deliver = count_queue,
 	.reroute = count_skb,
 	.recheck = recheck_some,
+	.routes = routes_all,
 };
 
 static void no_denial(struct fz_authz *az, struct fz_authz_peer *ap,

@@ -166,6 +166,20 @@ static void give(struct fz_allowedip *node, struct fz_peer *peer, struct list_he
 	rcu_assign_pointer(node->peer, peer);
 }
 
+/* Whether what is below @node, which may be NULL, was another's than @peer's. */
+static bool was_others(const struct fz_allowedips *table, const struct fz_allowedip *node,
+		       const struct fz_peer *peer)
+{
+	const struct fz_peer *owner;
+
+	for (; node; node = node->parent) {
+		owner = rcu_dereference_protected(node->peer, lockdep_is_held(table->lock));
+		if (owner)
+			return owner != peer;
+	}
+	return false;
+}
+
 /**
  * fz_allowedips_insert() - give a prefix to a peer
  * @table: of the device
@@ -204,6 +218,7 @@ int fz_allowedips_insert(struct fz_allowedips *table, u8 family, const void *add
 	}
 
 	if (node && node->prefix.len == len && shared == len) {
+		table->lost |= was_others(table, node, peer);
 		give(node, peer, owned);
 		table->seq++;
 		return 0;
@@ -226,6 +241,7 @@ int fz_allowedips_insert(struct fz_allowedips *table, u8 family, const void *add
 		adopt(top, node);
 	}
 	top->parent = parent;
+	table->lost |= was_others(table, parent, peer);
 	give(new, peer, owned);
 	rcu_assign_pointer(*link, top);
 	table->seq++;
@@ -256,6 +272,7 @@ static void take_away(struct fz_allowedips *table, struct fz_allowedip *node)
 
 	list_del(&node->siblings);
 	RCU_INIT_POINTER(node->peer, NULL);
+	table->lost = true;
 	if (!is_needed(node)) {
 		splice_out(table, node);
 		if (parent && !is_needed(parent))
@@ -308,6 +325,24 @@ void fz_allowedips_remove_by_peer(struct fz_allowedips *table, struct list_head 
 	/* Beside each entry only forks go, and these are in no list. */
 	list_for_each_entry_safe(node, next, owned, siblings)
 		take_away(table, node);
+}
+
+/**
+ * fz_allowedips_lost() - whether a peer has lost addresses since this was asked last
+ * @table: of the device
+ *
+ * It may be that they have been given back since.
+ *
+ * Context: update_lock held.
+ * Return: true if one has.
+ */
+bool fz_allowedips_lost(struct fz_allowedips *table)
+{
+	bool lost = table->lost;
+
+	lockdep_assert_held(table->lock);
+	table->lost = false;
+	return lost;
 }
 
 static void clear(struct fz_allowedips *table, struct fz_allowedip __rcu **root)

@@ -56,12 +56,14 @@ struct fz_allowedip {
  * @root6: IPv6, read under RCU
  * @lock: the device's update_lock: everything but lookups is done under it
  * @seq: moves with every change, so that a dump in parts notices one
+ * @lost: some address may not be the peer's any more whose it was; under @lock
  */
 struct fz_allowedips {
 	struct fz_allowedip __rcu *root4;
 	struct fz_allowedip __rcu *root6;
 	struct mutex *lock;
 	u64 seq;
+	bool lost;
 };
 
 void fz_allowedips_init(struct fz_allowedips *table, struct mutex *lock);
@@ -71,6 +73,7 @@ int fz_allowedips_insert(struct fz_allowedips *table, u8 family, const void *add
 int fz_allowedips_remove(struct fz_allowedips *table, u8 family, const void *address, u8 len,
 			 const struct fz_peer *peer);
 void fz_allowedips_remove_by_peer(struct fz_allowedips *table, struct list_head *owned);
+bool fz_allowedips_lost(struct fz_allowedips *table);
 struct fz_allowedip *fz_allowedips_find(struct fz_allowedips *table, u8 family,
 					const void *address, u8 len);
 

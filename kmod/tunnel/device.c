@@ -76,11 +76,23 @@ static enum fz_reason recheck(struct fz_authz *az, struct fz_authz_peer *ap,
 								FZ_REASON_SOURCE;
 }
 
+/* &struct fz_authz_ops.routes */
+static bool routes(const struct fz_authz_peer *ap, u8 family, const union fz_addr *addr)
+{
+	const struct fz_peer *peer = container_of(ap, struct fz_peer, authz);
+	const struct fz_allowedips *table = &peer->device->allowedips;
+	const struct in_addr addr4 = { .s_addr = addr->ip };
+
+	return peer == (family == AF_INET ? fz_allowedips_lookup4(table, &addr4) :
+					    fz_allowedips_lookup6(table, &addr->ip6));
+}
+
 static const struct fz_authz_ops authz_ops = {
 	.xmit = fz_send_judged,
 	.deliver = fz_receive_deliver,
 	.reroute = fz_send_reroute,
 	.recheck = recheck,
+	.routes = routes,
 };
 
 /* Brought up: peers that keep their connection alive begin at once, others when they have data. */

@@ -55,6 +55,7 @@ static const char *const flow_ends[] = {
 	[FZ_END_PEER_REMOVED] = "peer-removed",
 	[FZ_END_FLUSHED] = "flushed",
 	[FZ_END_EVICTED] = "evicted",
+	[FZ_END_SOURCE] = "source",
 };
 
 static const char *const peer_events[] = {

@@ -429,6 +429,7 @@ enum fz_flow_state {
  * @FZ_END_PEER_REMOVED:
  * @FZ_END_FLUSHED:
  * @FZ_END_EVICTED:
+ * @FZ_END_SOURCE:
  */
 enum fz_flow_end {
 	FZ_END_NONE = 0,
@@ -442,8 +443,9 @@ enum fz_flow_end {
 	FZ_END_PEER_REMOVED = 8,
 	FZ_END_FLUSHED = 9,
 	FZ_END_EVICTED = 10,
+	FZ_END_SOURCE = 11,
 };
-#define FZ_END_MAX FZ_END_EVICTED
+#define FZ_END_MAX FZ_END_SOURCE
 
 /**
  * enum fz_role - role
