@@ -64,7 +64,7 @@ def walk(attrs, path=()):
 
 def value_of(spec, attribute, value):
     """The payload of an attribute of the specification."""
-    if attribute.type in INTEGERS:
+    if attribute.type in INTEGERS and not isinstance(value, bytes):
         if isinstance(value, str):
             enum = spec.enums[attribute.enum]
             value = next(e.value for e in enum.entries if e.name == value)

@@ -20,10 +20,10 @@ def with_checksum(data, at, pseudo=b""):
     return data[:at] + struct.pack(">H", checksum(pseudo + data)) + data[at + 2:]
 
 
-def ip4(source, to, protocol, payload, tos=0, fragment=0, options=b""):
-    """fragment: flags and offset, as they are in the header."""
+def ip4(source, to, protocol, payload, tos=0, fragment=0, options=b"", number=1):
+    """fragment: flags and offset, as they are in the header; number: the identification."""
     header = struct.pack(">BBHHHBBH", 0x45 + len(options) // 4, tos, 20 + len(options) + len(payload),
-                         1, fragment, 64, protocol, 0)
+                         number, fragment, 64, protocol, 0)
     header += socket.inet_aton(source) + socket.inet_aton(to) + options
     return with_checksum(header, 10) + payload
 
@@ -38,8 +38,8 @@ def extension(next_header, size=8):
     return struct.pack(">BBBB", next_header, size // 8 - 1, 1, size - 4) + bytes(size - 4)
 
 
-def fragment6(next_header, offset_and_more):
-    return struct.pack(">BBHI", next_header, 0, offset_and_more, 1)
+def fragment6(next_header, offset_and_more, number=1):
+    return struct.pack(">BBHI", next_header, 0, offset_and_more, number)
 
 
 def echo(number, identifier, sequence, data=b"probe"):
