@@ -4,12 +4,14 @@
 A request is a tree: a list of Attr, whose payload is bytes or again such a list. No kernel
 interface stands between the tree and the wire, and nothing here refuses what the kernel should.
 """
-import copy
+import collections
+import functools
 import importlib.util
 import pathlib
 import socket
 import struct
 import sys
+import time
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 F_REQUEST, F_ACK, F_DUMP_INTR, F_ROOT, F_MATCH = 1, 4, 0x10, 0x100, 0x200
@@ -43,6 +45,12 @@ class Attr:
     @property
     def is_nest(self):
         return isinstance(self.payload, list)
+
+    def copy(self):
+        """All of it, but what the specification says."""
+        attr = Attr(self.kind, [a.copy() for a in self.payload] if self.is_nest else self.payload, self.spec)
+        attr.lie = self.lie
+        return attr
 
     def encode(self):
         body = encode(self.payload) if self.is_nest else self.payload
@@ -100,7 +108,7 @@ class Request:
         self.attrs = attrs
 
     def copy(self):
-        return Request(self.operation, copy.deepcopy(self.attrs))
+        return Request(self.operation, [a.copy() for a in self.attrs])
 
     def encode(self):
         return encode(self.attrs)
@@ -130,6 +138,9 @@ class Family:
         self.sequence = 0
         self.id = 16                    # nlctrl, until we know
         self.id = self._lookup(spec.name)
+
+    def close(self):
+        self.sock.close()
 
     def _lookup(self, name):
         body = Attr(2, name.encode() + b'\0').encode()
@@ -194,6 +205,7 @@ def attributes(data):
         data = data[(length + 3) & ~3:]
 
 
+@functools.lru_cache(maxsize=4096)
 def decode(spec, name, data, leave_out=()):
     """The opposite of build(), as nested tuples: what can be compared."""
     found = []
@@ -211,15 +223,50 @@ def decode(spec, name, data, leave_out=()):
     return tuple(found)
 
 
-def snapshot(family, device):
-    """All that can be configured of a device. Leases pass by themselves."""
-    state = []
-    for name in ('get-device', 'get-resource', 'get-grant'):
-        request = family.request(name, {'ifname': device})
-        answer = family.send(request)
-        if answer.error:
-            raise SystemExit(f'{name} fails: {answer.error} {answer.sentence}')
-        state.append(tuple(decode(family.spec, request.operation.set.name, m,
-                                  ('lease-ms', 'generation', 'last-heard-ms', 'tx-bytes'))
-                           for m in answer.messages))
-    return state
+# What changes by itself, with time, traffic and other objects; and what every message of a dump says again.
+PASSING = ('generation', 'last-heard-ms', 'tx-bytes', 'packets', 'bytes', 'flows', 'quota-used', 'grants',
+           'ifindex', 'ifname')
+# How much later than asked for a dump may be made, on a busy machine.
+LATE_MS = 5000
+
+
+def split_lease(what):
+    """An object without its lease, and the lease."""
+    name, value = what
+    if name != 'grant':
+        return what, None
+    lease = next((struct.unpack('=Q', v)[0] for part, v in value if part == 'lease-ms'), None)
+    return (name, tuple(one for one in value if one[0] != 'lease-ms')), lease
+
+
+class Snapshot:
+    """All that can be configured of a device. Equal to a later one if that lacks nothing but grants whose leases
+    have ended since."""
+
+    def __init__(self, family, device):
+        self.at = time.monotonic()
+        self.objects = collections.Counter()
+        self.leases = {}
+        for name in ('get-device', 'get-resource', 'get-grant'):
+            request = family.request(name, {'ifname': device})
+            for message in self.ask(family, request):
+                for what in decode(family.spec, request.operation.set.name, message, PASSING):
+                    what, lease = split_lease(what)
+                    self.objects[what] += 1
+                    self.leases[what] = lease
+
+    @staticmethod
+    def ask(family, request):
+        """The messages of a dump that no change interrupted."""
+        for _ in range(100):
+            answer = family.send(request)
+            if answer.error:
+                raise SystemExit(f'{request.operation.name} fails: {answer.error} {answer.sentence}')
+            if not answer.interrupted:
+                return answer.messages
+        raise SystemExit(f'{request.operation.name} is interrupted all the time')
+
+    def __eq__(self, later):
+        passed = (later.at - self.at) * 1000 + LATE_MS
+        gone = self.objects - later.objects
+        return not later.objects - self.objects and all((self.leases[g] or passed) < passed for g in gone)

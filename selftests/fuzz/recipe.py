@@ -24,10 +24,9 @@ order. claim: the static key in it. over=6 before `seal` sends by IPv6. The step
 
 A..B in a word stands for each of these numbers, a line for each.
 """
-import itertools
-import re
 import struct
 
+import cases
 import packets
 from wireguard import LOW_ORDER, REJECT_AFTER_MESSAGES, REPLAY_WINDOW
 
@@ -168,18 +167,9 @@ class Line:
                 raise SystemExit(f'what is "{word}" in "{text}"?')
 
 
-def expand(text):
-    """The lines that a line with A..B stands for."""
-    ranges = re.findall(r'(\d+)\.\.(\d+)', text)
-    parts = re.split(r'\d+\.\.\d+', text)
-    for numbers in itertools.product(*(range(int(a), int(b) + 1) for a, b in ranges)):
-        yield parts[0] + ''.join(f'{n}{part}' for n, part in zip(numbers, parts[1:]))
-
-
 def read(text):
     """The lines of a case."""
-    lines = (line.partition('#')[0].strip() for line in text.splitlines())
-    return [Line(one) for line in lines if line for one in expand(line)]
+    return [Line(one) for one in cases.lines(text)]
 
 
 # What is interesting, as numbers and as lengths: of the messages, a byte more, a byte less.

@@ -8,12 +8,10 @@
         192.168.7.3, fd07::3 two -+---- eth ---- eth ---- fd07::2/64
                  192.0.2.1, 2001:db8::1       192.0.2.2, 2001:db8::2
 """
-import ctypes
 import os
 import select
 import socket
 import struct
-import subprocess
 import time
 
 from cryptography.exceptions import InvalidTag
@@ -22,9 +20,8 @@ import packets
 import recipe
 import wireguard as wg
 from family import Family
+from namespace import Namespace
 
-CLONE_NEWNET = 0x40000000
-LIBC = ctypes.CDLL(None, use_errno=True)
 SOL_UDP, UDP_SEGMENT = 17, 103
 REMOVE_ME = 1
 PORT = 1000
@@ -34,40 +31,6 @@ PATIENCE, AGAIN = 60, 2
 # A session is over after three minutes.
 SESSION_SECONDS = 100
 CHECK_ID = 0xf2
-
-
-class Namespace:
-    """One of the network, without a name: gone with the process."""
-
-    def __init__(self):
-        with open('/proc/self/ns/net', encoding='ascii') as before:
-            self._call('unshare', CLONE_NEWNET)
-            self.fd = os.open('/proc/self/ns/net', os.O_RDONLY | os.O_CLOEXEC)
-            self._call('setns', before.fileno(), CLONE_NEWNET)
-        self.before = []
-        self.run('ip', 'link', 'set', 'lo', 'up')
-
-    @staticmethod
-    def _call(name, *arguments):
-        if getattr(LIBC, name)(*arguments):
-            raise OSError(ctypes.get_errno(), name)
-
-    def __enter__(self):
-        self.before.append(os.open('/proc/self/ns/net', os.O_RDONLY | os.O_CLOEXEC))
-        self._call('setns', self.fd, CLONE_NEWNET)
-
-    def __exit__(self, *_):
-        before = self.before.pop()
-        self._call('setns', before, CLONE_NEWNET)
-        os.close(before)
-
-    @property
-    def path(self):
-        return f'/proc/{os.getpid()}/fd/{self.fd}'
-
-    def run(self, *command):
-        with self:
-            subprocess.run(command, check=True)
 
 
 class Peer:

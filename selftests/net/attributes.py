@@ -10,7 +10,7 @@ import struct
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'fuzz'))
-from family import NESTED, INTEGERS, Attr, Family, build, load_spec, snapshot, walk  # noqa: E402
+from family import NESTED, INTEGERS, Attr, Family, Snapshot, build, load_spec, walk  # noqa: E402
 from valid import policy_requests  # noqa: E402
 
 
@@ -209,15 +209,15 @@ class Test:
             self.complaints[name].append(f'{where}: accepted')
         elif not answer.sentence:
             self.complaints[name].append(f'{where}: errno {answer.error} without a sentence')
-        if snapshot(self.family, self.device) != before:
+        after = Snapshot(self.family, self.device)
+        if before != after:
             self.complaints[name].append(f'{where}: something has changed')
-            return snapshot(self.family, self.device)
-        return before
+        return after
 
     def run(self):
         for operation, values in policy_requests({'ifname': self.device}):
             request = self.family.request(operation, values)
-            before = snapshot(self.family, self.device)
+            before = Snapshot(self.family, self.device)
             for name, fault in FAULTS.items():
                 for path, wrong in fault(self.family.spec, request):
                     before = self.refuse(name, path, wrong, before)
