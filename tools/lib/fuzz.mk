@@ -7,9 +7,10 @@
 #
 # which keeps what it finds in build/fuzz/corpus. Without clang, in the unit
 # tests, the kept corpora go through the same functions.
-fuzzers := channel config denials invite message quick stun
+fuzzers := channel config denials inner invite message quick stun
 fuzz-config-extra := tools/fzctl/config.c
 fuzz-denials-extra := $(addprefix tools/fzctl/,denials.c sighting.c suggest.c)
+fuzz-inner-extra := kmod/authz/dissect.c kmod/authz/tuple.c
 fuzz-message-extra := tools/agent/desired.c
 fuzz-quick-extra := $(addprefix tools/fzctl/,quick.c quick_section.c config.c show_text.c paint.c)
 
@@ -21,6 +22,10 @@ else
 $(foreach f,$(fuzzers),$(eval tests += tools/lib/fuzz/$f) \
 	$(eval tools/lib/fuzz/$f-src := tools/lib/fuzz/replay.c $(fuzz-$f-extra)))
 endif
+
+# The kernel's headers are its user-space ones and those beside the target.
+$(addprefix $(OBJ)/,tools/lib/fuzz/inner.o $(fuzz-inner-extra:.c=.o)): CPPFLAGS := \
+	-Itools/lib/fuzz/kernel -Ikmod -Ikmod/uapi -include tools/lib/fuzz/kernel/linux/skbuff.h
 
 .PHONY: fuzz
 fuzz:
