@@ -228,27 +228,30 @@ void fz_authz_addresses_lost(struct fz_authz *az)
 }
 
 /**
- * fz_authz_bad_source() - a packet from a peer has a source that is not the peer's
+ * fz_authz_bad_packet() - a packet from a peer that the tunnel does not take
  * @az: the device's
  * @ap: the peer's
- * @skb: the inner packet, as for fz_authz_judge(); left alone
+ * @reason: FZ_REASON_SOURCE if its source is not the peer's, FZ_REASON_MALFORMED if it is no IP
+ *	    packet or shorter than it says
+ * @skb: the inner packet, as for fz_authz_judge(), but that it may be anything; left alone
  *
- * Cryptokey routing refuses it in every mode; here it is counted and told.
+ * It is refused in every mode; here it is counted and told.
  *
  * Context: BH disabled. Takes RCU.
  */
-void fz_authz_bad_source(struct fz_authz *az, struct fz_authz_peer *ap, const struct sk_buff *skb)
+void fz_authz_bad_packet(struct fz_authz *az, struct fz_authz_peer *ap, enum fz_reason reason,
+			 const struct sk_buff *skb)
 {
 	struct fz_decision decision = {
 		.verdict = FZ_VERDICT_REFUSE,
-		.reason = FZ_REASON_SOURCE,
+		.reason = reason,
 	};
 	struct fz_packet packet;
 
 	rcu_read_lock();
 	/* Whatever else may be wrong with it. */
 	fz_dissect(skb, &packet);
-	fz_count_add(az, refused[FZ_DIR_IN][FZ_REASON_SOURCE], packet.packets);
+	fz_count_add(az, refused[FZ_DIR_IN][reason], packet.packets);
 	fz_tell_denial(az, ap, FZ_DIR_IN, &packet.tuple, &decision);
 	rcu_read_unlock();
 }

@@ -320,7 +320,8 @@ void fz_authz_judge(struct fz_authz *az, struct fz_authz_peer *ap, enum fz_direc
 void fz_authz_judge_again(struct fz_authz *az, struct fz_authz_peer *ap, enum fz_direction dir,
 			  struct sk_buff_head *queue);
 bool fz_authz_hold_unrouted(struct fz_authz *az, struct sk_buff *skb);
-void fz_authz_bad_source(struct fz_authz *az, struct fz_authz_peer *ap, const struct sk_buff *skb);
+void fz_authz_bad_packet(struct fz_authz *az, struct fz_authz_peer *ap, enum fz_reason reason,
+			 const struct sk_buff *skb);
 
 int fz_authz_explain(struct fz_authz *az, struct fz_authz_peer *ap, enum fz_direction dir,
 		     const struct fz_tuple *tuple, struct fz_explanation *explanation,

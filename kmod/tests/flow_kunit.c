@@ -563,7 +563,7 @@ static void connections_begin_at_one_end(struct kunit *test)
 #undef judge
 }
 
-static void bad_sources_are_told(struct kunit *test)
+static void bad_packets_are_told(struct kunit *test)
 {
 	struct fz_stage *stage = test->priv;
 	struct fz_tuple tuple;
@@ -572,7 +572,7 @@ static void bad_sources_are_told(struct kunit *test)
 	fz_stage_tuple(stage, &tuple, IPPROTO_UDP, "10.9.0.1", 1000, "10.2.0.2", 53);
 	skb = fz_stage_packet(stage, &tuple, 0, 0);
 	local_bh_disable();
-	fz_authz_bad_source(&stage->az, &stage->peers[0], skb);
+	fz_authz_bad_packet(&stage->az, &stage->peers[0], FZ_REASON_SOURCE, skb);
 	local_bh_enable();
 	kfree_skb(skb);
 	KUNIT_EXPECT_EQ(test, 1ULL, fz_stage_refused(stage, FZ_DIR_IN, FZ_REASON_SOURCE));
@@ -581,6 +581,19 @@ static void bad_sources_are_told(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, FZ_VERDICT_REFUSE, stage->denials[0].verdict);
 	KUNIT_EXPECT_EQ(test, FZ_DIR_IN, stage->denials[0].dir);
 	KUNIT_EXPECT_MEMEQ(test, &tuple, &stage->denials[0].tuple, sizeof(tuple));
+
+	/* No IP packet at all. */
+	skb = fz_stage_packet(stage, &tuple, 0, 0);
+	skb_trim(skb, 1);
+	skb->protocol = 0;
+	local_bh_disable();
+	fz_authz_bad_packet(&stage->az, &stage->peers[0], FZ_REASON_MALFORMED, skb);
+	local_bh_enable();
+	kfree_skb(skb);
+	KUNIT_EXPECT_EQ(test, 1ULL, fz_stage_refused(stage, FZ_DIR_IN, FZ_REASON_MALFORMED));
+	KUNIT_EXPECT_EQ(test, 2, stage->n_denials);
+	KUNIT_EXPECT_EQ(test, FZ_REASON_MALFORMED, stage->denials[1].reason);
+	KUNIT_EXPECT_FALSE(test, stage->denials[1].has_tuple);
 }
 
 static void pings_do_not_mix(struct kunit *test)
@@ -1052,7 +1065,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(peer_removal_ends_all),
 	KUNIT_CASE(follows_tcp),
 	KUNIT_CASE(connections_begin_at_one_end),
-	KUNIT_CASE(bad_sources_are_told),
+	KUNIT_CASE(bad_packets_are_told),
 	KUNIT_CASE(pings_do_not_mix),
 	KUNIT_CASE(errors_belong_to_flows),
 	KUNIT_CASE(modes_change_under_flows),

@@ -321,7 +321,7 @@ static void drop_source(struct fz_peer *peer, struct sk_buff *skb)
 				    fz->dev->name, &ipv6_hdr(skb)->saddr, peer->internal_id);
 	DEV_STATS_INC(fz->dev, rx_errors);
 	DEV_STATS_INC(fz->dev, rx_frame_errors);
-	fz_authz_bad_source(&fz->authz, &peer->authz, skb);
+	fz_authz_bad_packet(&fz->authz, &peer->authz, FZ_REASON_SOURCE, skb);
 	kfree_skb(skb);
 }
 
@@ -346,6 +346,7 @@ static void route_inner(struct fz_peer *peer, struct sk_buff_head *packets)
 		become_inner(fz, skb);
 		if (unlikely(!trim_padding(skb, ds))) {
 			__skb_unlink(skb, packets);
+			fz_authz_bad_packet(&fz->authz, &peer->authz, FZ_REASON_MALFORMED, skb);
 			drop_malformed(fz, skb);
 		} else if (unlikely(fz_allowedips_lookup_src(&fz->allowedips, skb) != peer)) {
 			__skb_unlink(skb, packets);
