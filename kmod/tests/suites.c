@@ -12,6 +12,7 @@ kunit_test_suites(
 	&fz_decide_suite,
 	&fz_dissect_suite,
 	&fz_flow_suite,
+	&fz_flowtable_suite,
 	&fz_fragment_suite,
 	&fz_keypair_suite,
 	&fz_lookup_suite,

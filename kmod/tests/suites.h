@@ -14,6 +14,7 @@ extern struct kunit_suite fz_cookie_suite;
 extern struct kunit_suite fz_decide_suite;
 extern struct kunit_suite fz_dissect_suite;
 extern struct kunit_suite fz_flow_suite;
+extern struct kunit_suite fz_flowtable_suite;
 extern struct kunit_suite fz_fragment_suite;
 extern struct kunit_suite fz_keypair_suite;
 extern struct kunit_suite fz_lookup_suite;
