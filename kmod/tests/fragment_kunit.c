@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Fragments: what passes with its first one, and what does not. */
 
+#include <linux/random.h>
+
 #include "authz/fragment.h"
 #include "tests/stage.h"
 #include "tests/suites.h"
@@ -185,6 +187,93 @@ static void memory_is_bounded(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, atomic_read(&stage->az.n_fragments));
 }
 
+#define MAP_UNITS 40
+
+/* A datagram, each eight bytes of it. */
+struct map {
+	bool seen[MAP_UNITS];
+	unsigned int end;
+};
+
+static unsigned int count_pieces(const struct map *map)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < MAP_UNITS; i++)
+		n += map->seen[i] && (!i || !map->seen[i - 1]);
+	return n;
+}
+
+/* Whether a fragment belongs into @map, where it then is. */
+static bool map_takes(struct map *map, unsigned int from, unsigned int to, bool more)
+{
+	struct map with = *map;
+	unsigned int i;
+
+	if (map->end && (!more || to > map->end))
+		return false;
+	for (i = from; i < MAP_UNITS; i++) {
+		if (map->seen[i] && (i < to || !more))
+			return false;
+		with.seen[i] |= i < to;
+	}
+	if (count_pieces(&with) > FZ_FRAGMENT_GAPS)
+		return false;
+	*map = with;
+	if (!more)
+		map->end = to;
+	return true;
+}
+
+static bool map_is_whole(const struct map *map)
+{
+	unsigned int i;
+
+	for (i = 0; i < map->end; i++) {
+		if (!map->seen[i])
+			return false;
+	}
+	return map->end;
+}
+
+/* Whatever comes in whatever order, what passes is what has a place of its own. */
+static void agrees_with_a_map(struct kunit *test)
+{
+	unsigned int round, i, passed = 0, refused = 0;
+	struct fz_stage *stage = test->priv;
+	struct fz_tuple tuple;
+
+	set_up(stage);
+	for (round = 0; round < 400; round++) {
+		struct map map = {};
+
+		fz_stage_tuple(stage, &tuple, IPPROTO_UDP, ends[round % 2][0], 1000,
+			       ends[round % 2][1], 53);
+		for (i = 0; i < 40; i++) {
+			unsigned int from = i ? get_random_u32() % MAP_UNITS : 0;
+			unsigned int to = from + 1 + get_random_u32() % (round % 7 + 1);
+			bool more = !from || get_random_u32() % 16;
+			bool expected;
+
+			to = min_t(unsigned int, to, MAP_UNITS);
+			/* A first one, again, is another datagram's if this one is whole. */
+			if (!from && map_is_whole(&map))
+				memset(&map, 0, sizeof(map));
+			expected = map_takes(&map, from, to, more);
+			if (piece(0, round, 8 * from, 8 * (to - from), more) != expected) {
+				KUNIT_FAIL(test, "round %u: %u to %u, %s: not %s", round, from, to,
+					   more ? "more" : "the last",
+					   expected ? "passed" : "refused");
+				break;
+			}
+			passed += expected;
+			refused += !expected;
+		}
+	}
+	KUNIT_EXPECT_GT(test, passed, 1000);
+	KUNIT_EXPECT_GT(test, refused, 1000);
+}
+
 static struct kunit_case cases[] = {
 	KUNIT_CASE(later_ones_follow_the_first),
 	KUNIT_CASE(overlaps_are_refused),
@@ -192,6 +281,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(limits_end_them),
 	KUNIT_CASE(twice_is_no_overlap),
 	KUNIT_CASE(memory_is_bounded),
+	KUNIT_CASE(agrees_with_a_map),
 	{}
 };
 
