@@ -8,6 +8,7 @@ import collections
 import functools
 import importlib.util
 import pathlib
+import select
 import socket
 import struct
 import sys
@@ -137,6 +138,7 @@ class Family:
         self.sock.settimeout(30)
         self.sequence = 0
         self.id = 16                    # nlctrl, until we know
+        self.groups = {}
         self.id = self._lookup(spec.name)
 
     def close(self):
@@ -145,10 +147,30 @@ class Family:
     def _lookup(self, name):
         body = Attr(2, name.encode() + b'\0').encode()
         answer = self.transact(3, 0, body, ack=False)
-        for kind, payload in attributes(answer.messages[0]):
-            if kind == 1:
-                return struct.unpack('=H', payload[:2])[0]
-        raise SystemExit(f'there is no netlink family {name}')
+        found = dict(attributes(answer.messages[0]))
+        if 1 not in found:
+            raise SystemExit(f'there is no netlink family {name}')
+        for _, group in attributes(found.get(7, b'')):
+            group = dict(attributes(group))
+            self.groups[group[1].rstrip(b'\0').decode()] = struct.unpack('=I', group[2])[0]
+        return struct.unpack('=H', found[1][:2])[0]
+
+    def join(self, group):
+        """From now on, events() has those of the group."""
+        self.sock.setsockopt(270, 1, self.groups[group])
+
+    def events(self, seconds):
+        """Those that have come, after waiting for one: the name of the operation, and its attributes as decode()
+        has them."""
+        if not select.select([self.sock], [], [], seconds)[0]:
+            return
+        while select.select([self.sock], [], [], 0)[0]:
+            data = self.sock.recv(1 << 17)
+            while len(data) >= 20:
+                length, = struct.unpack('=I', data[:4])
+                operation = next(o for o in self.spec.operations if o.value == data[16])
+                yield operation.name, dict(decode(self.spec, operation.set.name, data[20:length]))
+                data = data[(length + 3) & ~3:]
 
     def transact(self, command, flags, body, ack=True, between=None):
         """Sends one message; returns when its answer is complete. `between` is called between its parts."""

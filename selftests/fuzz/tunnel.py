@@ -24,6 +24,7 @@ from namespace import Namespace
 
 SOL_UDP, UDP_SEGMENT = 17, 103
 REMOVE_ME = 1
+REJECT = 2      # what is refused is answered
 PORT = 1000
 HOST4, HOST6 = '::ffff:192.0.2.2', '2001:db8::2'
 # How long an answer may take on a busy machine, and after how long it is asked for again.
@@ -98,7 +99,7 @@ class Tunnel:
             self.two = Peer(2002, [(recipe.TWO4, 32), (recipe.TWO6, 128)])
         self.ask('set-device', {
             'private-key': self.host_key, 'listen-port': PORT,
-            'mode': [{'direction': 'in', 'mode': mode, 'flags': 0},
+            'mode': [{'direction': 'in', 'mode': mode, 'flags': REJECT if mode == 'enforce' else 0},
                      {'direction': 'out', 'mode': 'open', 'flags': 0}]})
         self.ask('new-resource', {'resource': [{
             'name': 'host', 'prefix': [{'addr': socket.inet_aton(recipe.HOST4), 'len': 32},
@@ -146,19 +147,20 @@ class Tunnel:
                                               'action': 'allow', 'lease-ms': 3600000, 'tag': bytes(16)}]})
         peer.sessions, peer.initiation, peer.stamps = [], None, wg.Stamps()
 
-    # Peer one
+    # Sessions that a peer begins: peer one, if no other is named
 
-    def begin(self, seconds=PATIENCE):
-        """A new session of peer one; False if there is none to be had."""
+    def begin(self, seconds=PATIENCE, peer=None):
+        """A new session; False if there is none to be had."""
+        peer = peer or self.one
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            initiation = wg.Initiator(self.one.key, self.remote, self.one.psk, self.one.stamps.next())
-            self.one.send(initiation.message)
+            initiation = wg.Initiator(peer.key, self.remote, peer.psk, peer.stamps.next())
+            peer.send(initiation.message)
             again = time.monotonic() + AGAIN
-            while (message := self.one.take(again - time.monotonic())) is not None:
+            while (message := peer.take(again - time.monotonic())) is not None:
                 if wg.kind(message) == wg.RESPONSE and message[8:12] == initiation.message[4:8]:
-                    self.one.sessions = self.one.sessions[-1:] + [initiation.finish(message)]
-                    self.one.begun = time.monotonic()
+                    peer.sessions = peer.sessions[-1:] + [initiation.finish(message)]
+                    peer.begun = time.monotonic()
                     return True
         return False
 
@@ -173,28 +175,35 @@ class Tunnel:
             self.spoiled = not self.begin(2 * AGAIN)
         return not self.spoiled
 
+    @staticmethod
+    def is_usable(peer):
+        """Whether a session can still be expected to work."""
+        return peer.sessions and time.monotonic() < peer.begun + SESSION_SECONDS and \
+            peer.sessions[-1].counter < wg.REJECT_AFTER_MESSAGES
+
     def usable(self):
-        """Whether the session can still be expected to work."""
-        return self.one.sessions and time.monotonic() < self.one.begun + SESSION_SECONDS and \
-            self.one.sessions[-1].counter < wg.REJECT_AFTER_MESSAGES
+        return self.is_usable(self.one)
 
-    def question(self, sequence):
+    @staticmethod
+    def question(peer, sequence):
+        (four, _), (six, _) = peer.prefixes
         if sequence % 2:
-            return packets.ip4(recipe.ONE4, recipe.HOST4, packets.ICMP,
+            return packets.ip4(four, recipe.HOST4, packets.ICMP,
                                packets.echo(8, CHECK_ID, sequence, b'alive'))
-        return packets.ip6(recipe.ONE6, recipe.HOST6, packets.ICMP6, packets.echo6(
-            recipe.ONE6, recipe.HOST6, 128, CHECK_ID, sequence, b'alive'))
+        return packets.ip6(six, recipe.HOST6, packets.ICMP6, packets.echo6(
+            six, recipe.HOST6, 128, CHECK_ID, sequence, b'alive'))
 
-    def exchange(self):
-        """Whether the host answers in the session of peer one."""
+    def exchange(self, peer=None):
+        """Whether the host answers in the session."""
+        peer = peer or self.one
         self.sequence = (self.sequence + 1) & 0xffff
         end = time.monotonic() + PATIENCE
         expected = struct.pack('>HH', CHECK_ID, self.sequence) + b'alive'
-        while time.monotonic() < end and self.usable():
-            self.one.send(self.one.sessions[-1].seal(self.question(self.sequence)))
+        while time.monotonic() < end and self.is_usable(peer):
+            peer.send(peer.sessions[-1].seal(self.question(peer, self.sequence)))
             again = time.monotonic() + AGAIN
-            while (message := self.one.take(again - time.monotonic())) is not None:
-                if wg.kind(message) == wg.DATA and expected in (self.one.opened(message) or b''):
+            while (message := peer.take(again - time.monotonic())) is not None:
+                if wg.kind(message) == wg.DATA and expected in (peer.opened(message) or b''):
                     return True
         return False
 

@@ -243,7 +243,7 @@ class Fragments(Udp):
     def pair(self, flow, forward):
         whole = self.datagram(flow, forward)
         return [(forward, flow.ip(forward, packets.UDP, part, fragment=field,
-                                  number=self.number_of(flow)))
+                                  identification=self.number_of(flow)))
                 for part, field in ((whole[:FIRST], MORE_FRAGMENTS), (whole[FIRST:], FIRST // 8))]
 
     def pending(self, flow):

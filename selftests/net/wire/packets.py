@@ -20,10 +20,10 @@ def with_checksum(data, at, pseudo=b""):
     return data[:at] + struct.pack(">H", checksum(pseudo + data)) + data[at + 2:]
 
 
-def ip4(source, to, protocol, payload, tos=0, fragment=0, options=b"", number=1):
-    """fragment: flags and offset, as they are in the header; number: the identification."""
+def ip4(source, to, protocol, payload, tos=0, fragment=0, options=b"", identification=1):
+    """fragment: flags and offset, as they are in the header."""
     header = struct.pack(">BBHHHBBH", 0x45 + len(options) // 4, tos, 20 + len(options) + len(payload),
-                         number, fragment, 64, protocol, 0)
+                         identification, fragment, 64, protocol, 0)
     header += socket.inet_aton(source) + socket.inet_aton(to) + options
     return with_checksum(header, 10) + payload
 
@@ -38,8 +38,8 @@ def extension(next_header, size=8):
     return struct.pack(">BBBB", next_header, size // 8 - 1, 1, size - 4) + bytes(size - 4)
 
 
-def fragment6(next_header, offset_and_more, number=1):
-    return struct.pack(">BBHI", next_header, 0, offset_and_more, number)
+def fragment6(next_header, offset_and_more, identification=1):
+    return struct.pack(">BBHI", next_header, 0, offset_and_more, identification)
 
 
 def echo(number, identifier, sequence, data=b"probe"):
@@ -47,11 +47,15 @@ def echo(number, identifier, sequence, data=b"probe"):
     return with_checksum(struct.pack(">BBHHH", number, 0, 0, identifier, sequence) + data, 2)
 
 
+def pseudo(source, to, protocol, length):
+    """What a checksum covers besides the message (RFC 768; RFC 8200, section 8.1)."""
+    family = socket.AF_INET6 if ":" in source else socket.AF_INET
+    return (socket.inet_pton(family, source) + socket.inet_pton(family, to) + struct.pack(">II", length, protocol))
+
+
 def echo6(source, to, number, identifier, sequence, data=b"probe"):
     message = struct.pack(">BBHHH", number, 0, 0, identifier, sequence) + data
-    pseudo = (socket.inet_pton(socket.AF_INET6, source) + socket.inet_pton(socket.AF_INET6, to) +
-              struct.pack(">II", len(message), ICMP6))
-    return with_checksum(message, 2, pseudo)
+    return with_checksum(message, 2, pseudo(source, to, ICMP6, len(message)))
 
 
 def udp(source, to, data):
