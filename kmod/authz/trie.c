@@ -3,6 +3,7 @@
 
 #include "authz/trie.h"
 
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "authz/services.h"
@@ -160,7 +161,7 @@ void fz_trie_prune(struct fz_trie *trie, struct fz_trie_node *node)
  * fz_trie_free() - frees all nodes and indexes
  * @trie: no reader is in it any more
  *
- * Context: the writer.
+ * Context: the writer; may sleep.
  */
 void fz_trie_free(struct fz_trie *trie)
 {
@@ -182,5 +183,6 @@ void fz_trie_free(struct fz_trie *trie)
 		}
 		fz_services_free(own(node->services));
 		kfree(node);
+		cond_resched();
 	}
 }
