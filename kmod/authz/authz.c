@@ -7,6 +7,7 @@
 #include <linux/slab.h>
 
 #include "authz/decide.h"
+#include "authz/filter.h"
 #include "authz/fragment.h"
 #include "authz/ghosts.h"
 #include "authz/held.h"
@@ -179,7 +180,7 @@ void fz_authz_peer_init(struct fz_authz *az, struct fz_authz_peer *ap, u64 id)
 	INIT_LIST_HEAD(&ap->flows);
 	INIT_LIST_HEAD(&ap->fresh);
 	INIT_LIST_HEAD(&ap->refused);
-	INIT_LIST_HEAD(&ap->grants);
+	fz_grant_list_init(&ap->grants);
 	fz_fragment_init(&ap->fragments);
 	fz_bucket_init(&ap->requests, FZ_ASK_RATE, FZ_ASK_BURST);
 	mutex_lock(&az->lock);
@@ -203,6 +204,7 @@ void fz_authz_peer_remove(struct fz_authz *az, struct fz_authz_peer *ap)
 	WRITE_ONCE(ap->dead, true);
 	list_del_rcu(&ap->node);
 	fz_grant_drop_peer(az, ap);
+	fz_filter_free(&ap->grants.filter);
 	mutex_unlock(&az->lock);
 	fz_ask_drop_peer(az, ap);
 	fz_flow_end_peer(az, ap, FZ_END_PEER_REMOVED);

@@ -169,7 +169,7 @@ struct fz_held_list {
  * @flows: answered flows, by struct fz_flow.peer_node; az->flow_lock
  * @fresh: unanswered flows, oldest first; az->flow_lock
  * @refused: withdrawn flows, oldest first; az->flow_lock
- * @grants: by struct fz_grant.peer_node, staged ones too; az->lock
+ * @grants: of the peer, staged ones too
  * @node: in az->peers; az->lock to write, RCU to read
  * @fragments: of datagrams in flight
  * @requests: limits its requests
@@ -184,7 +184,7 @@ struct fz_authz_peer {
 	struct list_head flows;
 	struct list_head fresh;
 	struct list_head refused;
-	struct list_head grants;
+	struct fz_grant_list grants;
 	struct list_head node;
 	struct fz_fragments fragments;
 	struct fz_bucket requests;

@@ -7,11 +7,25 @@
 #include "authz/decide.h"
 
 #include "authz/authz.h"
+#include "authz/filter.h"
 #include "authz/policy.h"
 #include "authz/refusal.h"
 
+/* Answers of indexes before it is asked whether the peer's grants are fewer. */
+#define CROWD 32
+/* How many answers cost as much as one grant does. */
+#define ANSWERS_PER_GRANT 8
+
 /* What the grants for one flow come to. */
 struct tally {
+	struct fz_policy *policy;
+	struct fz_authz_peer *ap;
+	enum fz_direction dir;
+	const struct fz_tuple *tuple;
+	const struct fz_filter *mine;	/* of the peer's grants */
+	const struct fz_filter *any;	/* of those to any peer */
+	bool denial_possible;
+	unsigned int answers;
 	u64 now;
 	struct fz_grant *denies;
 	struct fz_grant *allows;	/* of several, see is_better() */
@@ -30,13 +44,11 @@ static bool is_better(const struct fz_grant *a, const struct fz_grant *b)
 	return lease_b && (!lease_a || lease_a > lease_b);
 }
 
-static void add_grant(struct tally *tally, struct fz_policy *policy,
-		      const struct fz_grant_key *key)
+static void add_grant(struct tally *tally, struct fz_grant *grant)
 {
-	struct fz_grant *grant = rhashtable_lookup(&policy->grants, key, fz_grant_table);
 	u64 lease;
 
-	if (!grant || READ_ONCE(grant->dead))
+	if (READ_ONCE(grant->dead))
 		return;
 	lease = READ_ONCE(grant->lease);
 	if (lease && lease <= tally->now) {
@@ -52,40 +64,109 @@ static void add_grant(struct tally *tally, struct fz_policy *policy,
 		tally->allows = grant;
 }
 
-/* All grants at one prefix. */
-static void add_prefix(struct tally *tally, struct fz_policy *policy,
-		       const struct fz_services *services, u32 point, struct fz_authz_peer *ap,
-		       enum fz_direction dir)
+/* Whether no other grant can change what was found. */
+static bool is_settled(const struct tally *tally)
+{
+	const struct fz_grant *allows = tally->allows;
+
+	if (tally->denies)
+		return true;
+	return allows && !tally->denial_possible && !READ_ONCE(allows->lease) &&
+	       !rcu_access_pointer(allows->meter);
+}
+
+static void add_key(struct tally *tally, struct fz_resource *resource, struct fz_authz_peer *ap)
+{
+	const struct fz_grant_key key = { .ap = ap, .resource = resource, .dir = tally->dir };
+	struct fz_grant *grant = rhashtable_lookup(&tally->policy->grants, &key, fz_grant_table);
+
+	if (grant)
+		add_grant(tally, grant);
+}
+
+/* The grants to one resource that covers the destination. */
+static void add_shape(struct tally *tally, const struct fz_shape *shape, u32 tag)
+{
+	bool any = fz_filter_has(tally->any, tag), mine = fz_filter_has(tally->mine, tag);
+	struct fz_resource *resource;
+
+	if (!any && !mine)
+		return;
+	resource = shape->resource;
+	if (rcu_access_pointer(resource->shape) != shape || !READ_ONCE(resource->n_dir[tally->dir]))
+		return;
+	if (any)
+		add_key(tally, resource, NULL);
+	if (mine)
+		add_key(tally, resource, tally->ap);
+}
+
+/* Whether it would be less work to look at all grants that could have a say. */
+static bool is_crowded(const struct tally *tally, const struct fz_services *services)
+{
+	u64 grants = READ_ONCE(tally->policy->any.count);
+
+	if (tally->ap)
+		grants += READ_ONCE(tally->ap->grants.count);
+	return grants * ANSWERS_PER_GRANT < services->count;
+}
+
+/* All grants at one prefix. False if there are too many others. */
+static bool add_prefix(struct tally *tally, const struct fz_services *services, u32 point)
 {
 	struct fz_services_walk walk;
 	struct fz_shape *shape;
+	u32 tag;
 
 	fz_services_ask(&walk, services, point);
-	while (!tally->denies && (shape = fz_services_answer(&walk))) {
-		struct fz_grant_key key = { .resource = shape->resource, .dir = dir };
+	while (!is_settled(tally) && (shape = fz_services_answer(&walk, &tag))) {
+		add_shape(tally, shape, tag);
+		if (++tally->answers % CROWD == 0 && is_crowded(tally, services))
+			return false;
+	}
+	return true;
+}
 
-		if (rcu_access_pointer(shape->resource->shape) != shape ||
-		    !READ_ONCE(shape->resource->n_dir[dir]))
+static void add_list(struct tally *tally, const struct list_head *grants)
+{
+	struct fz_grant *grant;
+
+	list_for_each_entry_rcu(grant, grants, peer_node) {
+		struct fz_resource *resource = grant->key.resource;
+		const struct fz_shape *shape;
+
+		if (is_settled(tally))
+			break;
+		/* One that is staged has its shape in another policy, which may go at any time. */
+		if (grant->key.dir != tally->dir || resource->policy != tally->policy)
 			continue;
-		add_grant(tally, policy, &key);
-		if (!ap)
-			continue;
-		key.ap = ap;
-		add_grant(tally, policy, &key);
+		shape = rcu_dereference(resource->shape);
+		if (shape && fz_services_cover(shape, tally->tuple))
+			add_grant(tally, grant);
 	}
 }
 
-/* All resources that cover the destination have a say, not only that with the longest prefix. */
-static void add_all(struct tally *tally, struct fz_policy *policy, struct fz_authz_peer *ap,
-		    enum fz_direction dir, const struct fz_tuple *tuple)
+/*
+ * All resources that cover the destination have a say, not only that with the longest prefix. Where
+ * thousands do, the peer's grants are most likely far fewer: then it is they that are looked at. What
+ * was found by then is found again, and makes no difference.
+ */
+static void add_all(struct tally *tally)
 {
-	const struct fz_trie *trie = fz_policy_trie(policy, tuple->family);
+	const struct fz_tuple *tuple = tally->tuple;
+	const struct fz_trie *trie = fz_policy_trie(tally->policy, tuple->family);
 	const struct fz_trie_node *node = NULL;
 	u32 point = fz_services_point(tuple);
 
-	while (!tally->denies &&
-	       (node = fz_trie_next(trie, node, tuple->family, &tuple->dst)))
-		add_prefix(tally, policy, rcu_dereference(node->services), point, ap, dir);
+	while (!is_settled(tally) &&
+	       (node = fz_trie_next(trie, node, tuple->family, &tuple->dst))) {
+		if (add_prefix(tally, rcu_dereference(node->services), point))
+			continue;
+		add_list(tally, &tally->policy->any.list);
+		if (tally->ap)
+			add_list(tally, &tally->ap->grants.list);
+		return;
+	}
 }
 
 static void conclude(const struct tally *tally, struct fz_decision *decision)
@@ -142,7 +223,7 @@ void fz_decide(struct fz_authz *az, struct fz_authz_peer *ap, enum fz_direction 
 	       const struct fz_tuple *tuple, u64 now, struct fz_decision *decision)
 {
 	struct fz_mode_setting setting = fz_mode_effective(az, ap, dir);
-	struct tally tally = { .now = now };
+	struct tally tally = { .ap = ap, .dir = dir, .tuple = tuple, .now = now };
 
 	memset(decision, 0, sizeof(*decision));
 	decision->mode = setting.mode;
@@ -150,7 +231,14 @@ void fz_decide(struct fz_authz *az, struct fz_authz_peer *ap, enum fz_direction 
 	decision->verdict = FZ_VERDICT_PASS;
 	if (setting.mode == FZ_MODE_OPEN)
 		return;
-	add_all(&tally, rcu_dereference(az->policy), ap, dir, tuple);
+	tally.policy = rcu_dereference(az->policy);
+	tally.any = rcu_dereference(tally.policy->any.filter);
+	tally.denial_possible = READ_ONCE(tally.policy->any.denies);
+	if (ap) {
+		tally.mine = rcu_dereference(ap->grants.filter);
+		tally.denial_possible |= READ_ONCE(ap->grants.denies);
+	}
+	add_all(&tally);
 	conclude(&tally, decision);
 	if (decision->reason == FZ_REASON_NONE)
 		return;

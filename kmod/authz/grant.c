@@ -8,6 +8,7 @@
 #include <linux/slab.h>
 
 #include "authz/authz.h"
+#include "authz/filter.h"
 #include "authz/policy.h"
 #include "authz/walk.h"
 
@@ -63,6 +64,53 @@ void fz_grant_put(struct fz_grant *grant)
 }
 
 /**
+ * fz_grant_list_init() - makes an empty list
+ * @list: zeros
+ *
+ * Context: any.
+ */
+void fz_grant_list_init(struct fz_grant_list *list)
+{
+	INIT_LIST_HEAD(&list->list);
+}
+
+static struct fz_grant_list *list_of(struct fz_policy *policy, const struct fz_grant *grant)
+{
+	return grant->key.ap ? &grant->key.ap->grants : &policy->any;
+}
+
+/* Counts @grant in, or out. */
+static void count_grant(struct fz_grant_list *list, const struct fz_grant *grant, int by)
+{
+	WRITE_ONCE(list->count, list->count + by);
+	if (grant->action == FZ_ACTION_DENY)
+		WRITE_ONCE(list->denies, list->denies + by);
+}
+
+/* Puts @grant where lookups look for it, though it does not count yet. */
+static int list_grant(struct fz_policy *policy, struct fz_grant *grant)
+{
+	struct fz_grant_list *list = list_of(policy, grant);
+
+	count_grant(list, grant, 1);
+	list_add_tail_rcu(&grant->peer_node, &list->list);
+	return fz_filter_note(&list->filter, &list->list, grant->key.resource);
+}
+
+/**
+ * fz_grant_unlist() - takes a grant off the list of its peer
+ * @policy: that holds it, or held it
+ * @grant: the grant
+ *
+ * Context: az->lock held.
+ */
+void fz_grant_unlist(struct fz_policy *policy, struct fz_grant *grant)
+{
+	list_del_rcu(&grant->peer_node);
+	count_grant(list_of(policy, grant), grant, -1);
+}
+
+/**
  * fz_grant_unlink() - takes a grant out of its policy
  * @policy: that holds it
  * @grant: the grant
@@ -76,7 +124,7 @@ void fz_grant_unlink(struct fz_policy *policy, struct fz_grant *grant)
 	WRITE_ONCE(grant->dead, true);
 	rhashtable_remove_fast(&policy->grants, &grant->node, fz_grant_table);
 	list_del(&grant->resource_node);
-	list_del(&grant->peer_node);
+	fz_grant_unlist(policy, grant);
 	WRITE_ONCE(resource->n_grants, resource->n_grants - 1);
 	WRITE_ONCE(resource->n_dir[grant->key.dir], resource->n_dir[grant->key.dir] - 1);
 	policy->n_grants--;
@@ -93,10 +141,10 @@ void fz_grant_unlink(struct fz_policy *policy, struct fz_grant *grant)
 void fz_grant_drop_peer(struct fz_authz *az, struct fz_authz_peer *ap)
 {
 	struct fz_grant *grant, *next;
-	bool any = !list_empty(&ap->grants);
+	bool any = !list_empty(&ap->grants.list);
 
 	lockdep_assert_held(&az->lock);
-	list_for_each_entry_safe(grant, next, &ap->grants, peer_node)
+	list_for_each_entry_safe(grant, next, &ap->grants.list, peer_node)
 		fz_grant_unlink(grant->key.resource->policy, grant);
 	if (any)
 		fz_policy_moved(az, true);
@@ -170,8 +218,6 @@ static struct fz_grant *new_grant(const struct fz_grant_key *key,
 	memcpy(grant->tag, spec->tag, sizeof(grant->tag));
 	if (spec->has_lease)
 		grant->lease = ktime_get_boottime_ns() + spec->lease_ms * NSEC_PER_MSEC;
-	INIT_LIST_HEAD(&grant->resource_node);
-	INIT_LIST_HEAD(&grant->peer_node);
 	refcount_set(&grant->refs, 1);
 	refcount_inc(&key->resource->refs);
 	/* In the table it does not count until this is cleared. */
@@ -210,7 +256,10 @@ static int prepare(const struct fz_authz *az, struct fz_policy *policy, struct c
 		return PTR_ERR(old);
 	}
 	change->inserted = !old;
-	return 0;
+	if (old || !list_grant(policy, change->grant))
+		return 0;
+	NL_SET_ERR_MSG(extack, "out of memory for the grants");
+	return -ENOMEM;
 }
 
 static void undo(struct fz_policy *policy, struct change *changes, unsigned int count)
@@ -220,20 +269,21 @@ static void undo(struct fz_policy *policy, struct change *changes, unsigned int 
 	for (i = 0; i < count; i++) {
 		if (!changes[i].grant)
 			continue;
-		if (changes[i].inserted)
+		if (changes[i].inserted) {
 			rhashtable_remove_fast(&policy->grants, &changes[i].grant->node,
 					       fz_grant_table);
+			fz_grant_unlist(policy, changes[i].grant);
+		}
 		fz_grant_put(changes[i].grant);
 	}
 }
 
-/* Puts @grant on the lists; the table has it. */
+/* Makes @grant count; the table and the list of its peer have it. */
 static void link_grant(struct fz_policy *policy, struct fz_grant *grant)
 {
 	struct fz_resource *resource = grant->key.resource;
 
 	list_add_tail(&grant->resource_node, &resource->grants);
-	list_add_tail(&grant->peer_node, grant->key.ap ? &grant->key.ap->grants : &policy->any);
 	WRITE_ONCE(resource->n_grants, resource->n_grants + 1);
 	WRITE_ONCE(resource->n_dir[grant->key.dir], resource->n_dir[grant->key.dir] + 1);
 	policy->n_grants++;
@@ -287,10 +337,12 @@ static void replace_grant(struct fz_policy *policy, struct fz_grant *old, struct
 	atomic64_set(&grant->packets, atomic64_read(&old->packets));
 	atomic64_set(&grant->bytes, atomic64_read(&old->bytes));
 	list_replace(&old->resource_node, &grant->resource_node);
-	list_replace(&old->peer_node, &grant->peer_node);
+	count_grant(list_of(policy, grant), grant, 1);
+	list_replace_rcu(&old->peer_node, &grant->peer_node);
 	grant->dead = false;
 	rhashtable_replace_fast(&policy->grants, &old->node, &grant->node, fz_grant_table);
 	WRITE_ONCE(old->dead, true);
+	count_grant(list_of(policy, old), old, -1);
 	fz_grant_put(old);
 }
 

@@ -15,6 +15,7 @@
 
 struct fz_authz;
 struct fz_authz_peer;
+struct fz_filter;
 struct fz_policy;
 struct fz_resource;
 
@@ -95,8 +96,8 @@ struct fz_grant_key {
  * @lease: boot clock in ns at which it ends, 0 never. Renewed in place: READ_ONCE, WRITE_ONCE
  * @meter: of its limits, with a reference; NULL if it has none. Changed in place, under az->lock; RCU
  * @resource_node: in resource->grants; az->lock
- * @peer_node: in ap->grants, or the policy's list for `any`; az->lock
- * @rcu: frees it, when neither list holds it any more
+ * @rcu: frees it, when that list is not looked at any more
+ * @peer_node: in ap->grants, or the policy's for `any`; written under az->lock, read under RCU
  * @packets: of flows, added when they end or are swept
  * @bytes: the same
  * @refs: one for the policy, one for each flow that it admitted
@@ -112,11 +113,11 @@ struct fz_grant {
 	struct fz_grant_key key;
 	u64 lease;
 	struct fz_meter __rcu *meter;
-	struct list_head resource_node;
 	union {
-		struct list_head peer_node;
+		struct list_head resource_node;
 		struct rcu_head rcu;
 	};
+	struct list_head peer_node;
 	atomic64_t packets;
 	atomic64_t bytes;
 	refcount_t refs;
@@ -128,6 +129,20 @@ struct fz_grant {
 
 /* The design's bound on what a grant may cost. */
 static_assert(sizeof(struct fz_grant) <= 128);
+
+/**
+ * struct fz_grant_list - all grants of a peer, or all to any peer
+ * @list: struct fz_grant.peer_node; az->lock to write, RCU to read
+ * @count: length of @list; az->lock to write, READ_ONCE to read
+ * @denies: how many of them deny; likewise
+ * @filter: of their resources, NULL until there was one; az->lock to write, RCU to read
+ */
+struct fz_grant_list {
+	struct list_head list;
+	unsigned int count;
+	unsigned int denies;
+	struct fz_filter __rcu *filter;
+};
 
 /**
  * struct fz_grant_cursor - where a dump of grants is
@@ -156,5 +171,6 @@ void fz_grant_inherit_meter(struct fz_authz *az, struct fz_grant *grant,
 			    const struct fz_grant *old);
 void fz_grant_read(const struct fz_grant *grant, struct fz_grant_info *info);
 void fz_grant_put(struct fz_grant *grant);
+void fz_grant_list_init(struct fz_grant_list *list);
 
 #endif /* _FZ_AUTHZ_GRANT_H */

@@ -4,6 +4,7 @@ fz-y += kmod/authz/tuple.o
 fz-y += kmod/authz/dissect.o
 fz-y += kmod/authz/trie.o
 fz-y += kmod/authz/services.o
+fz-y += kmod/authz/filter.o
 fz-y += kmod/authz/policy.o
 fz-y += kmod/authz/resource.o
 fz-y += kmod/authz/grant.o

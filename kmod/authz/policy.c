@@ -5,6 +5,8 @@
 
 #include <linux/slab.h>
 
+#include "authz/filter.h"
+
 /**
  * fz_policy_alloc() - makes an empty policy
  *
@@ -21,7 +23,7 @@ struct fz_policy *fz_policy_alloc(void)
 		goto no_grants;
 	if (rhashtable_init(&policy->names, &fz_name_table))
 		goto no_names;
-	INIT_LIST_HEAD(&policy->any);
+	fz_grant_list_init(&policy->any);
 	INIT_LIST_HEAD(&policy->dirty);
 	refcount_set(&policy->refs, 1);
 	return policy;
@@ -61,6 +63,7 @@ void fz_policy_put(struct fz_policy *policy)
 	rhashtable_free_and_destroy(&policy->names, free_resource, NULL);
 	fz_trie_free(&policy->tries[0]);
 	fz_trie_free(&policy->tries[1]);
+	fz_filter_free(&policy->any.filter);
 	kfree(policy);
 }
 
@@ -98,7 +101,7 @@ struct fz_policy *fz_policy_of(struct fz_authz *az, u64 owner)
 	return rcu_dereference_protected(az->policy, lockdep_is_held(&az->lock));
 }
 
-/* Takes @grant off its peer's list: the peer may go before the policy. */
+/* Takes all grants off the lists of their peers: a peer may go before the policy. */
 static void forget_peers(struct fz_policy *policy)
 {
 	struct rhashtable_iter iter;
@@ -107,9 +110,11 @@ static void forget_peers(struct fz_policy *policy)
 	rhashtable_walk_enter(&policy->grants, &iter);
 	rhashtable_walk_start(&iter);
 	while ((grant = rhashtable_walk_next(&iter))) {
-		if (IS_ERR(grant))
-			continue;
-		list_del_init(&grant->peer_node);
+		/* A table that was resized is walked from the start again. */
+		if (!IS_ERR(grant) && !grant->dead) {
+			WRITE_ONCE(grant->dead, true);
+			fz_grant_unlist(policy, grant);
+		}
 		if (need_resched()) {
 			rhashtable_walk_stop(&iter);
 			cond_resched();

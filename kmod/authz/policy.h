@@ -56,7 +56,7 @@ struct fz_shape {
  * @tries: prefixes of IPv4 and IPv6
  * @grants: struct fz_grant by key
  * @names: struct fz_resource by name
- * @any: grants to any peer, by struct fz_grant.peer_node
+ * @any: grants to any peer
  * @dirty: struct fz_trie_node.dirty, nodes whose index is not up to date
  * @n_resources: resources that have a shape
  * @n_grants: grants
@@ -71,7 +71,7 @@ struct fz_policy {
 	struct fz_trie tries[2];
 	struct rhashtable grants;
 	struct rhashtable names;
-	struct list_head any;
+	struct fz_grant_list any;
 	struct list_head dirty;
 	unsigned int n_resources;
 	unsigned int n_grants;
@@ -96,6 +96,7 @@ void fz_policy_moved(struct fz_authz *az, bool takes);
 struct fz_trie *fz_policy_trie(struct fz_policy *policy, u8 family);
 struct fz_resource *fz_resource_find(struct fz_policy *policy, const char *name);
 void fz_grant_unlink(struct fz_policy *policy, struct fz_grant *grant);
+void fz_grant_unlist(struct fz_policy *policy, struct fz_grant *grant);
 void fz_grant_drop_peer(struct fz_authz *az, struct fz_authz_peer *ap);
 
 int fz_grant_module_init(void);

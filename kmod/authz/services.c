@@ -7,6 +7,7 @@
 #include <linux/slab.h>
 #include <linux/sort.h>
 
+#include "authz/filter.h"
 #include "authz/policy.h"
 
 /**
@@ -49,6 +50,16 @@ void fz_services_retire(struct fz_services *services)
 		kvfree_rcu(services, rcu);
 }
 
+static u32 first_of(const struct fz_service *service)
+{
+	return service->proto << 16 | (service->all ? 0 : service->min);
+}
+
+static u32 last_of(const struct fz_service *service)
+{
+	return service->proto << 16 | (service->all ? 0xffff : service->max);
+}
+
 /**
  * fz_services_fill() - sets one interval
  * @services: not sealed yet
@@ -64,13 +75,14 @@ void fz_services_fill(struct fz_services *services, unsigned int *at, struct fz_
 	struct fz_interval *interval = &services->intervals[(*at)++];
 
 	interval->shape = shape;
+	interval->tag = fz_filter_tag(shape->resource);
 	if (!service) {
 		interval->first = 0;
 		interval->last = FZ_SERVICE_LAST;
 		return;
 	}
-	interval->first = service->proto << 16 | (service->all ? 0 : service->min);
-	interval->last = service->proto << 16 | (service->all ? 0xffff : service->max);
+	interval->first = first_of(service);
+	interval->last = last_of(service);
 }
 
 static int compare(const void *a, const void *b)
@@ -177,12 +189,13 @@ static void push(struct fz_services_walk *walk, u32 from, u32 to)
 /**
  * fz_services_answer() - the next shape that has a service at the point
  * @walk: begun by fz_services_ask()
+ * @tag: set to that of the shape's resource
  *
  * Context: RCU, or the writer.
  * Return: a shape, perhaps more than once, or NULL at the end. It counts only if it still is its
  * resource's.
  */
-struct fz_shape *fz_services_answer(struct fz_services_walk *walk)
+struct fz_shape *fz_services_answer(struct fz_services_walk *walk, u32 *tag)
 {
 	while (walk->depth) {
 		u32 from = walk->from[--walk->depth];
@@ -198,8 +211,43 @@ struct fz_shape *fz_services_answer(struct fz_services_walk *walk)
 			continue;
 		push(walk, root + 1, to);
 		shape = READ_ONCE(interval->shape);
-		if (interval->last >= walk->point && shape)
+		if (interval->last >= walk->point && shape) {
+			*tag = interval->tag;
 			return shape;
+		}
 	}
 	return NULL;
+}
+
+static bool has_service(const struct fz_shape *shape, u32 point)
+{
+	unsigned int i;
+
+	for (i = 0; i < shape->n_services; i++) {
+		const struct fz_service *service = &shape->services[i];
+		if (first_of(service) <= point && point <= last_of(service))
+			return true;
+	}
+	return !shape->n_services;
+}
+
+/**
+ * fz_services_cover() - whether a shape covers a destination, without an index
+ * @shape: the shape
+ * @tuple: of a packet
+ *
+ * Context: RCU, or the writer.
+ * Return: true if it does.
+ */
+bool fz_services_cover(const struct fz_shape *shape, const struct fz_tuple *tuple)
+{
+	unsigned int i;
+
+	if (!has_service(shape, fz_services_point(tuple)))
+		return false;
+	for (i = 0; i < shape->n_prefixes; i++) {
+		if (fz_prefix_covers(&shape->prefixes[i], tuple->family, &tuple->dst))
+			return true;
+	}
+	return false;
 }

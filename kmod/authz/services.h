@@ -29,12 +29,14 @@ struct fz_tuple;
  * @first: its first point
  * @last: its last point
  * @reach: the last point of all intervals in its subtree
+ * @tag: of the shape's resource, see fz_filter_tag()
  * @shape: whose it is; struck out when NULL. READ_ONCE
  */
 struct fz_interval {
 	u32 first;
 	u32 last;
 	u32 reach;
+	u32 tag;
 	struct fz_shape *shape;
 };
 
@@ -78,6 +80,7 @@ void fz_services_strike(struct fz_services *services);
 
 u32 fz_services_point(const struct fz_tuple *tuple);
 void fz_services_ask(struct fz_services_walk *walk, const struct fz_services *services, u32 point);
-struct fz_shape *fz_services_answer(struct fz_services_walk *walk);
+struct fz_shape *fz_services_answer(struct fz_services_walk *walk, u32 *tag);
+bool fz_services_cover(const struct fz_shape *shape, const struct fz_tuple *tuple);
 
 #endif /* _FZ_AUTHZ_SERVICES_H */

@@ -602,6 +602,82 @@ static void deny_beats_allow(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, FZ_REASON_NO_GRANT, explanation.reason);
 }
 
+#define CROWD 300
+
+static bool asks(struct kunit *test, unsigned int peer, enum fz_direction dir, u8 reason,
+		 const char *resource)
+{
+	struct fz_stage *stage = test->priv;
+	struct fz_explanation explanation;
+	struct fz_tuple tuple;
+
+	fz_stage_tuple(stage, &tuple, IPPROTO_TCP, "192.0.2.1", 1000, "10.1.2.3", 22);
+	fz_authz_explain(&stage->az, &stage->peers[peer], dir, &tuple, &explanation, NULL);
+	KUNIT_EXPECT_STREQ(test, resource,
+			   explanation.has_grant ? explanation.grant.resource : "");
+	return explanation.reason == reason;
+}
+
+/* Hundreds of resources at one address: it is the grants that are looked at, with the same result. */
+static void crowds_change_nothing(struct kunit *test)
+{
+	struct fz_stage *stage = test->priv;
+	char name[16];
+	unsigned int i;
+
+	for (i = 0; i < CROWD; i++) {
+		sprintf(name, "r%u", i);
+		fz_stage_resource(stage, 0, name, "10.1.2.3/32", "");
+	}
+	fz_stage_resource(stage, 0, "elsewhere", "10.1.2.4/32", "");
+	fz_stage_resource(stage, 0, "http", "10.1.2.3/32", "tcp/80");
+	fz_stage_grant(stage, 0, 0, "elsewhere", FZ_DIR_IN, FZ_ACTION_ALLOW, 0);
+	fz_stage_grant(stage, 0, FZ_STAGE_ANY, "http", FZ_DIR_IN, FZ_ACTION_DENY, 0);
+	KUNIT_EXPECT_TRUE(test, asks(test, 0, FZ_DIR_IN, FZ_REASON_NO_GRANT, ""));
+
+	/* A staged grant is none, whatever list it is on. */
+	KUNIT_EXPECT_EQ(test, 0, fz_epoch_begin(&stage->az, 7, NULL));
+	fz_stage_resource(stage, 7, "r299", "10.1.2.3/32", "");
+	fz_stage_grant(stage, 7, 0, "r299", FZ_DIR_IN, FZ_ACTION_ALLOW, 0);
+	KUNIT_EXPECT_TRUE(test, asks(test, 0, FZ_DIR_IN, FZ_REASON_NO_GRANT, ""));
+	KUNIT_EXPECT_EQ(test, 0, fz_epoch_abort(&stage->az, 7, NULL));
+
+	fz_stage_grant(stage, 0, 0, "r299", FZ_DIR_IN, FZ_ACTION_ALLOW, 0);
+	KUNIT_EXPECT_TRUE(test, asks(test, 0, FZ_DIR_IN, FZ_REASON_NONE, "r299"));
+	KUNIT_EXPECT_TRUE(test, asks(test, 0, FZ_DIR_OUT, FZ_REASON_NO_GRANT, ""));
+	KUNIT_EXPECT_TRUE(test, asks(test, 1, FZ_DIR_IN, FZ_REASON_NO_GRANT, ""));
+
+	fz_stage_grant(stage, 0, FZ_STAGE_ANY, "r0", FZ_DIR_IN, FZ_ACTION_DENY, 0);
+	KUNIT_EXPECT_TRUE(test, asks(test, 0, FZ_DIR_IN, FZ_REASON_DENIED, "r0"));
+	fz_stage_grant(stage, 0, FZ_STAGE_ANY, "r0", FZ_DIR_IN, FZ_ACTION_ALLOW, 0);
+	KUNIT_EXPECT_TRUE(test, asks(test, 1, FZ_DIR_IN, FZ_REASON_NONE, "r0"));
+	fz_stage_revoke(stage, 0, FZ_STAGE_ANY, "r0", FZ_DIR_IN);
+	fz_stage_revoke(stage, 0, 0, "r299", FZ_DIR_IN);
+	KUNIT_EXPECT_TRUE(test, asks(test, 0, FZ_DIR_IN, FZ_REASON_NO_GRANT, ""));
+}
+
+/* A denial that comes after what allows for good, and is not looked for until there is one. */
+static void denials_are_looked_for(struct kunit *test)
+{
+	struct fz_stage *stage = test->priv;
+
+	fz_stage_resource(stage, 0, "net", "10.0.0.0/8", "");
+	fz_stage_resource(stage, 0, "host", "10.1.2.3/32", "");
+	fz_stage_grant(stage, 0, 0, "net", FZ_DIR_IN, FZ_ACTION_ALLOW, 0);
+	KUNIT_EXPECT_TRUE(test, asks(test, 0, FZ_DIR_IN, FZ_REASON_NONE, "net"));
+	fz_stage_grant(stage, 0, 0, "host", FZ_DIR_IN, FZ_ACTION_DENY, 0);
+	KUNIT_EXPECT_TRUE(test, asks(test, 0, FZ_DIR_IN, FZ_REASON_DENIED, "host"));
+	fz_stage_grant(stage, 0, 0, "host", FZ_DIR_IN, FZ_ACTION_ALLOW, 0);
+	KUNIT_EXPECT_TRUE(test, asks(test, 0, FZ_DIR_IN, FZ_REASON_NONE, "net"));
+	KUNIT_EXPECT_EQ(test, 0, stage->peers[0].grants.denies);
+	/* What was an allow becomes a denial in its place. */
+	fz_stage_grant(stage, 0, 0, "host", FZ_DIR_IN, FZ_ACTION_DENY, 0);
+	KUNIT_EXPECT_TRUE(test, asks(test, 0, FZ_DIR_IN, FZ_REASON_DENIED, "host"));
+	fz_stage_revoke(stage, 0, 0, "host", FZ_DIR_IN);
+	KUNIT_EXPECT_EQ(test, 0, stage->peers[0].grants.denies);
+	KUNIT_EXPECT_EQ(test, 1, stage->peers[0].grants.count);
+}
+
 static void explains_only_what_can_be(struct kunit *test)
 {
 	struct fz_stage *stage = test->priv;
@@ -624,6 +700,8 @@ static void explains_only_what_can_be(struct kunit *test)
 static struct kunit_case cases[] = {
 	KUNIT_CASE_PARAM(agrees_with_plain, chance_gen_params),
 	KUNIT_CASE(deny_beats_allow),
+	KUNIT_CASE(crowds_change_nothing),
+	KUNIT_CASE(denials_are_looked_for),
 	KUNIT_CASE(explains_only_what_can_be),
 	{}
 };
