@@ -24,7 +24,8 @@ figure_loaded()
 	local before transfer
 
 	before=$(transmitted)
-	on "$left" iperf3 -c 10.0.0.2 -t $((seconds + 30)) >/dev/null 2>&1 &
+	# Itself, not a shell that would be killed in its place.
+	ip netns exec "$left" iperf3 -c 10.0.0.2 -t $((seconds + 30)) >/dev/null 2>&1 &
 	transfer=$!
 	until [ "$(transmitted)" -gt $((before + (16 << 20))) ]; do
 		kill -0 $transfer
