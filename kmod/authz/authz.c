@@ -7,6 +7,7 @@
 #include <linux/slab.h>
 
 #include "authz/decide.h"
+#include "authz/drop.h"
 #include "authz/filter.h"
 #include "authz/fragment.h"
 #include "authz/ghosts.h"
@@ -94,6 +95,7 @@ int fz_authz_init(struct fz_authz *az, struct net_device *dev, const struct fz_a
 	az->dev = dev;
 	az->ops = ops;
 	az->gen = 1;
+	seqcount_init(&az->change);
 	az->mode[FZ_DIR_IN].mode = mode;
 	az->mode[FZ_DIR_OUT].mode = mode;
 	az->observes = mode == FZ_MODE_OBSERVE;
@@ -213,16 +215,37 @@ void fz_authz_peer_remove(struct fz_authz *az, struct fz_authz_peer *ap)
 }
 
 /**
- * fz_authz_addresses_lost() - ends flows of addresses that are not their peer's any more
+ * fz_authz_reroute_begin() - addresses of peers are about to change
  * @az: the device's
  *
- * Their packets are refused without it: cryptokey routing comes first. It has them judged again, so that
- * their end is told.
+ * Until fz_authz_reroute_end() no flow ends because its address is not the peer's: it may be about to
+ * be given back.
  *
- * Context: may sleep; takes az->lock.
+ * Context: device_update_lock held.
  */
-void fz_authz_addresses_lost(struct fz_authz *az)
+void fz_authz_reroute_begin(struct fz_authz *az)
 {
+	WRITE_ONCE(az->rerouting, true);
+	/* Pairs with has_address(): who misses an address knows why. */
+	smp_wmb();
+}
+
+/**
+ * fz_authz_reroute_end() - addresses have changed
+ * @az: the device's
+ * @lost: some may not be the peer's any more whose they were
+ *
+ * Packets of such an address are refused without it: cryptokey routing comes first. It has flows judged
+ * again, so that their end is told.
+ *
+ * Context: may sleep; device_update_lock held, takes az->lock.
+ */
+void fz_authz_reroute_end(struct fz_authz *az, bool lost)
+{
+	/* The changes before the end of them. */
+	smp_store_release(&az->rerouting, false);
+	if (!lost)
+		return;
 	mutex_lock(&az->lock);
 	/* Pairs with smp_load_acquire() where flows are judged, as in fz_policy_moved(). */
 	smp_store_release(&az->gen, az->gen + 1);
@@ -235,14 +258,14 @@ void fz_authz_addresses_lost(struct fz_authz *az)
  * @ap: the peer's
  * @reason: FZ_REASON_SOURCE if its source is not the peer's, FZ_REASON_MALFORMED if it is no IP
  *	    packet or shorter than it says
- * @skb: the inner packet, as for fz_authz_judge(), but that it may be anything; left alone
+ * @skb: the inner packet, as for fz_authz_judge(), but that it may be anything; freed
  *
  * It is refused in every mode; here it is counted and told.
  *
  * Context: BH disabled. Takes RCU.
  */
 void fz_authz_bad_packet(struct fz_authz *az, struct fz_authz_peer *ap, enum fz_reason reason,
-			 const struct sk_buff *skb)
+			 struct sk_buff *skb)
 {
 	struct fz_decision decision = {
 		.verdict = FZ_VERDICT_REFUSE,
@@ -256,6 +279,7 @@ void fz_authz_bad_packet(struct fz_authz *az, struct fz_authz_peer *ap, enum fz_
 	fz_count_add(az, refused[FZ_DIR_IN][reason], packet.packets);
 	fz_tell_denial(az, ap, FZ_DIR_IN, &packet.tuple, &decision);
 	rcu_read_unlock();
+	fz_drop(skb, reason);
 }
 
 /**

@@ -24,6 +24,7 @@
 #include <linux/mutex.h>
 #include <linux/netdevice.h>
 #include <linux/rhashtable-types.h>
+#include <linux/seqlock.h>
 #include <linux/skbuff.h>
 #include <linux/spinlock.h>
 #include <linux/u64_stats_sync.h>
@@ -223,6 +224,10 @@ struct fz_ask {
  * @policy: in force. RCU; az->lock to write
  * @gen: moves with every change that could end a flow; a flow judged with another one is judged
  *	 again. Written under @lock with release, read with acquire
+ * @change: odd while policy is being changed, another one afterwards: what was decided meanwhile is
+ *	    decided again. Written under @lock
+ * @rerouting: peers' addresses are being changed, and may be nobody's for a moment; device_update_lock
+ *	       to write, READ_ONCE to read
  * @mode: of each direction; @lock to write
  * @timeouts: in seconds; @lock to write, READ_ONCE to read
  * @max_flows: of the device; @lock to write
@@ -256,6 +261,8 @@ struct fz_ask {
 struct fz_authz {
 	struct fz_policy __rcu *policy;
 	u32 gen;
+	seqcount_t change;
+	bool rerouting;
 	struct fz_mode_setting mode[FZ_DIRS];
 	struct fz_timeouts timeouts;
 	u32 max_flows;
@@ -313,7 +320,8 @@ void fz_authz_stop(struct fz_authz *az);
 void fz_authz_destroy(struct fz_authz *az);
 void fz_authz_peer_init(struct fz_authz *az, struct fz_authz_peer *ap, u64 id);
 void fz_authz_peer_remove(struct fz_authz *az, struct fz_authz_peer *ap);
-void fz_authz_addresses_lost(struct fz_authz *az);
+void fz_authz_reroute_begin(struct fz_authz *az);
+void fz_authz_reroute_end(struct fz_authz *az, bool lost);
 
 void fz_authz_judge(struct fz_authz *az, struct fz_authz_peer *ap, enum fz_direction dir,
 		    struct sk_buff_head *queue);
@@ -321,7 +329,7 @@ void fz_authz_judge_again(struct fz_authz *az, struct fz_authz_peer *ap, enum fz
 			  struct sk_buff_head *queue);
 bool fz_authz_hold_unrouted(struct fz_authz *az, struct sk_buff *skb);
 void fz_authz_bad_packet(struct fz_authz *az, struct fz_authz_peer *ap, enum fz_reason reason,
-			 const struct sk_buff *skb);
+			 struct sk_buff *skb);
 
 int fz_authz_explain(struct fz_authz *az, struct fz_authz_peer *ap, enum fz_direction dir,
 		     const struct fz_tuple *tuple, struct fz_explanation *explanation,

@@ -11,10 +11,13 @@
 #include "authz/policy.h"
 #include "authz/refusal.h"
 
-/* Answers of indexes before it is asked whether the peer's grants are fewer. */
+/* Answers of indexes after which the grants themselves are tried, and again when they have doubled. */
 #define CROWD 32
-/* How many answers cost as much as one grant does. */
-#define ANSWERS_PER_GRANT 8
+/* What may be spent on that for each answer so far, in comparisons; and what a grant costs before any. */
+#define STEPS_PER_ANSWER 4
+#define STEPS_PER_GRANT 4
+/* How often a decision is made at most while policy is changing. */
+#define LOOKS 3
 
 /* What the grants for one flow come to. */
 struct tally {
@@ -26,6 +29,8 @@ struct tally {
 	const struct fz_filter *any;	/* of those to any peer */
 	bool denial_possible;
 	unsigned int answers;
+	unsigned int crowd;	/* of answers, when the grants are tried next */
+	int steps;		/* that may still be spent on them */
 	u64 now;
 	struct fz_grant *denies;
 	struct fz_grant *allows;	/* of several, see is_better() */
@@ -101,17 +106,48 @@ static void add_shape(struct tally *tally, const struct fz_shape *shape, u32 tag
 		add_key(tally, resource, tally->ap);
 }
 
-/* Whether it would be less work to look at all grants that could have a say. */
-static bool is_crowded(const struct tally *tally, const struct fz_services *services)
+/* All grants of a list. False if that would take too long. */
+static bool add_list(struct tally *tally, const struct fz_grant_list *list)
 {
-	u64 grants = READ_ONCE(tally->policy->any.count);
+	struct fz_grant *grant;
 
-	if (tally->ap)
-		grants += READ_ONCE(tally->ap->grants.count);
-	return grants * ANSWERS_PER_GRANT < services->count;
+	if (READ_ONCE(list->count) > tally->steps / STEPS_PER_GRANT)
+		return false;
+	list_for_each_entry_rcu(grant, &list->list, peer_node) {
+		struct fz_resource *resource = grant->key.resource;
+		const struct fz_shape *shape;
+
+		if (is_settled(tally))
+			return true;
+		tally->steps -= STEPS_PER_GRANT;
+		/* One that is staged has its shape in another policy, which may go at any time. */
+		if (grant->key.dir != tally->dir || resource->policy != tally->policy)
+			continue;
+		shape = rcu_dereference(resource->shape);
+		if (!shape)
+			continue;
+		tally->steps -= shape->n_services + shape->n_prefixes;
+		if (tally->steps < 0)
+			return false;
+		if (fz_services_cover(shape, tally->tuple))
+			add_grant(tally, grant);
+	}
+	return true;
 }
 
-/* All grants at one prefix. False if there are too many others. */
+/*
+ * All grants that could have a say, if that costs no more than what was done so far. So a decision
+ * costs a small multiple of the cheaper of the two ways, whatever the policy.
+ */
+static bool add_grants(struct tally *tally)
+{
+	tally->steps = min(tally->answers, 1U << 20) * STEPS_PER_ANSWER;
+	tally->crowd *= 2;
+	return add_list(tally, &tally->policy->any) &&
+	       (!tally->ap || add_list(tally, &tally->ap->grants));
+}
+
+/* All grants at one prefix. True if nothing is left to be looked at anywhere. */
 static bool add_prefix(struct tally *tally, const struct fz_services *services, u32 point)
 {
 	struct fz_services_walk walk;
@@ -121,29 +157,10 @@ static bool add_prefix(struct tally *tally, const struct fz_services *services, 
 	fz_services_ask(&walk, services, point);
 	while (!is_settled(tally) && (shape = fz_services_answer(&walk, &tag))) {
 		add_shape(tally, shape, tag);
-		if (++tally->answers % CROWD == 0 && is_crowded(tally, services))
-			return false;
+		if (++tally->answers == tally->crowd && add_grants(tally))
+			return true;
 	}
-	return true;
-}
-
-static void add_list(struct tally *tally, const struct list_head *grants)
-{
-	struct fz_grant *grant;
-
-	list_for_each_entry_rcu(grant, grants, peer_node) {
-		struct fz_resource *resource = grant->key.resource;
-		const struct fz_shape *shape;
-
-		if (is_settled(tally))
-			break;
-		/* One that is staged has its shape in another policy, which may go at any time. */
-		if (grant->key.dir != tally->dir || resource->policy != tally->policy)
-			continue;
-		shape = rcu_dereference(resource->shape);
-		if (shape && fz_services_cover(shape, tally->tuple))
-			add_grant(tally, grant);
-	}
+	return is_settled(tally);
 }
 
 /*
@@ -158,15 +175,30 @@ static void add_all(struct tally *tally)
 	const struct fz_trie_node *node = NULL;
 	u32 point = fz_services_point(tuple);
 
-	while (!is_settled(tally) &&
-	       (node = fz_trie_next(trie, node, tuple->family, &tuple->dst))) {
+	while ((node = fz_trie_next(trie, node, tuple->family, &tuple->dst))) {
 		if (add_prefix(tally, rcu_dereference(node->services), point))
-			continue;
-		add_list(tally, &tally->policy->any.list);
-		if (tally->ap)
-			add_list(tally, &tally->ap->grants.list);
-		return;
+			return;
 	}
+}
+
+/* What all grants of the moment come to. */
+static void add_up(struct fz_authz *az, struct tally *tally)
+{
+	tally->crowd = CROWD;
+	tally->answers = 0;
+	tally->denies = NULL;
+	tally->allows = NULL;
+	tally->expired = NULL;
+	tally->spent = NULL;
+	/* Pairs with the commit: who sees the new policy sees what its grants brought to the peers. */
+	tally->policy = rcu_dereference(az->policy);
+	tally->any = rcu_dereference(tally->policy->any.filter);
+	tally->denial_possible = READ_ONCE(tally->policy->any.denies);
+	if (tally->ap) {
+		tally->mine = rcu_dereference(tally->ap->grants.filter);
+		tally->denial_possible |= READ_ONCE(tally->ap->grants.denies);
+	}
+	add_all(tally);
 }
 
 static void conclude(const struct tally *tally, struct fz_decision *decision)
@@ -224,6 +256,8 @@ void fz_decide(struct fz_authz *az, struct fz_authz_peer *ap, enum fz_direction 
 {
 	struct fz_mode_setting setting = fz_mode_effective(az, ap, dir);
 	struct tally tally = { .ap = ap, .dir = dir, .tuple = tuple, .now = now };
+	unsigned int looks = LOOKS;
+	unsigned int seq;
 
 	memset(decision, 0, sizeof(*decision));
 	decision->mode = setting.mode;
@@ -231,14 +265,14 @@ void fz_decide(struct fz_authz *az, struct fz_authz_peer *ap, enum fz_direction 
 	decision->verdict = FZ_VERDICT_PASS;
 	if (setting.mode == FZ_MODE_OPEN)
 		return;
-	tally.policy = rcu_dereference(az->policy);
-	tally.any = rcu_dereference(tally.policy->any.filter);
-	tally.denial_possible = READ_ONCE(tally.policy->any.denies);
-	if (ap) {
-		tally.mine = rcu_dereference(ap->grants.filter);
-		tally.denial_possible |= READ_ONCE(ap->grants.denies);
-	}
-	add_all(&tally);
+	/*
+	 * What changes on the way could be missed in both states. Under changes without end the last
+	 * look counts: it can only be wrong about what was being changed in that microsecond.
+	 */
+	do {
+		seq = raw_read_seqcount(&az->change);
+		add_up(az, &tally);
+	} while (((seq & 1) || read_seqcount_retry(&az->change, seq)) && --looks);
 	conclude(&tally, decision);
 	if (decision->reason == FZ_REASON_NONE)
 		return;

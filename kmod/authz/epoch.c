@@ -127,7 +127,9 @@ static int commit_locked(struct fz_authz *az, struct netlink_ext_ack *extack)
 	if (old->metered && policy->metered)
 		carry_to_heirs(az, old, policy, carry_meter);
 	policy->live = true;
+	fz_policy_change_begin(az, policy);
 	rcu_assign_pointer(az->policy, policy);
+	fz_policy_change_end(az, policy);
 	az->staged = NULL;
 	WRITE_ONCE(az->owner, 0);
 	fz_policy_moved(az, true);

@@ -33,7 +33,7 @@ struct fz_filter {
 };
 
 int fz_filter_note(struct fz_filter __rcu **slot, const struct list_head *grants,
-		   const struct fz_resource *resource);
+		   unsigned int count, const struct fz_resource *resource);
 void fz_filter_free(struct fz_filter __rcu **slot);
 
 /**

@@ -137,6 +137,14 @@ static bool has_address(struct fz_authz *az, const struct fz_flow *flow,
 
 	if (az->ops->routes(key->ap, key->family, &key->remote))
 		return true;
+	/* Pairs with fz_authz_reroute_begin(). It is judged again when they have changed. */
+	smp_rmb();
+	if (READ_ONCE(az->rerouting))
+		return true;
+	/* They may have, just now. */
+	smp_rmb();
+	if (az->ops->routes(key->ap, key->family, &key->remote))
+		return true;
 	setting = fz_mode_effective(az, key->ap, flow->dir);
 	*decision = (struct fz_decision){
 		.verdict = FZ_VERDICT_REFUSE,

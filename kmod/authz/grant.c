@@ -94,7 +94,7 @@ static int list_grant(struct fz_policy *policy, struct fz_grant *grant)
 
 	count_grant(list, grant, 1);
 	list_add_tail_rcu(&grant->peer_node, &list->list);
-	return fz_filter_note(&list->filter, &list->list, grant->key.resource);
+	return fz_filter_note(&list->filter, &list->list, list->count, grant->key.resource);
 }
 
 /**
@@ -338,10 +338,10 @@ static void replace_grant(struct fz_policy *policy, struct fz_grant *old, struct
 	atomic64_set(&grant->bytes, atomic64_read(&old->bytes));
 	list_replace(&old->resource_node, &grant->resource_node);
 	count_grant(list_of(policy, grant), grant, 1);
+	/* One of the two counts at every moment; for who has found @old already, that is @old. */
+	WRITE_ONCE(grant->dead, false);
 	list_replace_rcu(&old->peer_node, &grant->peer_node);
-	grant->dead = false;
 	rhashtable_replace_fast(&policy->grants, &old->node, &grant->node, fz_grant_table);
-	WRITE_ONCE(old->dead, true);
 	count_grant(list_of(policy, old), old, -1);
 	fz_grant_put(old);
 }
@@ -403,8 +403,11 @@ static int set_locked(struct fz_authz *az, struct fz_policy *policy, struct chan
 			return err;
 		}
 	}
-	for (i = 0; i < count; i++)
+	for (i = 0; i < count; i++) {
+		fz_policy_change_begin(az, policy);
 		takes |= apply(az, policy, &changes[i]);
+		fz_policy_change_end(az, policy);
+	}
 	if (policy->live)
 		fz_policy_moved(az, takes);
 	return 0;
@@ -464,8 +467,11 @@ static int del_locked(struct fz_authz *az, struct fz_policy *policy,
 	for (i = 0; i < count; i++) {
 		make_key(az, policy, &specs[i], &key, NULL);
 		grant = rhashtable_lookup_fast(&policy->grants, &key, fz_grant_table);
-		if (grant)	/* not if it was named twice */
-			fz_grant_unlink(policy, grant);
+		if (!grant)	/* it was named twice */
+			continue;
+		fz_policy_change_begin(az, policy);
+		fz_grant_unlink(policy, grant);
+		fz_policy_change_end(az, policy);
 	}
 	if (policy->live)
 		fz_policy_moved(az, true);

@@ -352,8 +352,9 @@ static void look_up(struct fz_bundle *bundle, const struct fz_flow_key *key,
 	/* Whoever goes on sending does not outlast it. */
 	fz_flow_touch(flow, bundle->dir);
 	if (bundle->dir == flow->dir) {
-		/* In its own direction it is a first packet again. */
-		found->why.reason = FZ_REASON_NONE;
+		/* In its own direction it is a first packet again, if this still is the peer. */
+		if (found->why.reason != FZ_REASON_SOURCE)
+			found->why.reason = FZ_REASON_NONE;
 	} else if (key->proto != IPPROTO_TCP) {
 		found->withdrawn = flow;
 	} else if (packet->opens) {

@@ -93,6 +93,31 @@ int fz_policy_flush(struct fz_policy *policy);
 void fz_policy_settle(struct fz_policy *policy);
 void fz_policy_moved(struct fz_authz *az, bool takes);
 
+/**
+ * fz_policy_change_begin() - has decisions that are made meanwhile be made again
+ * @az: the device's
+ * @policy: that is changed; nobody decides by one that is not in force
+ *
+ * For as short as can be: until fz_policy_change_end(). Readers do not wait for it, so that it may be
+ * interrupted.
+ *
+ * Context: az->lock held.
+ */
+static inline void fz_policy_change_begin(struct fz_authz *az, const struct fz_policy *policy)
+{
+	lockdep_assert_held(&az->lock);
+	if (!policy->live)
+		return;
+	raw_write_seqcount_begin(&az->change);
+}
+
+static inline void fz_policy_change_end(struct fz_authz *az, const struct fz_policy *policy)
+{
+	if (!policy->live)
+		return;
+	raw_write_seqcount_end(&az->change);
+}
+
 struct fz_trie *fz_policy_trie(struct fz_policy *policy, u8 family);
 struct fz_resource *fz_resource_find(struct fz_policy *policy, const char *name);
 void fz_grant_unlink(struct fz_policy *policy, struct fz_grant *grant);

@@ -315,8 +315,11 @@ static int set_locked(struct fz_authz *az, struct fz_policy *policy, struct chan
 		undo(policy, changes, count);
 		return err;
 	}
-	for (i = 0; i < count; i++)
+	for (i = 0; i < count; i++) {
+		fz_policy_change_begin(az, policy);
 		apply(policy, &changes[i]);
+		fz_policy_change_end(az, policy);
+	}
 	clean_up(policy, changes, count);
 	if (policy->live)
 		fz_policy_moved(az, true);

@@ -571,6 +571,7 @@ int fz_nl_peers_apply(struct fz_device *fz, const struct nlattr *peers,
 	int rem;
 
 	lockdep_assert_held(&fz->device_update_lock);
+	fz_authz_reroute_begin(&fz->authz);
 	nla_for_each_nested(nest, peers, rem) {
 		ret = parse_peer(nest, &set, extack);
 		if (!ret)
@@ -578,8 +579,7 @@ int fz_nl_peers_apply(struct fz_device *fz, const struct nlattr *peers,
 		if (ret)
 			break;
 	}
-	if (fz_allowedips_lost(&fz->allowedips))
-		fz_authz_addresses_lost(&fz->authz);
+	fz_authz_reroute_end(&fz->authz, fz_allowedips_lost(&fz->allowedips));
 	return ret;
 }
 

@@ -30,10 +30,15 @@ static void drop(struct fz_device *fz, struct sk_buff *skb)
 	kfree_skb(skb);
 }
 
-static void drop_malformed(struct fz_device *fz, struct sk_buff *skb)
+static void count_malformed(struct fz_device *fz)
 {
 	DEV_STATS_INC(fz->dev, rx_errors);
 	DEV_STATS_INC(fz->dev, rx_length_errors);
+}
+
+static void drop_malformed(struct fz_device *fz, struct sk_buff *skb)
+{
+	count_malformed(fz);
 	kfree_skb(skb);
 }
 
@@ -322,7 +327,6 @@ static void drop_source(struct fz_peer *peer, struct sk_buff *skb)
 	DEV_STATS_INC(fz->dev, rx_errors);
 	DEV_STATS_INC(fz->dev, rx_frame_errors);
 	fz_authz_bad_packet(&fz->authz, &peer->authz, FZ_REASON_SOURCE, skb);
-	kfree_skb(skb);
 }
 
 /* Leaves the inner packets that the peer may send, ready to be judged; keepalives are used up. */
@@ -346,8 +350,8 @@ static void route_inner(struct fz_peer *peer, struct sk_buff_head *packets)
 		become_inner(fz, skb);
 		if (unlikely(!trim_padding(skb, ds))) {
 			__skb_unlink(skb, packets);
+			count_malformed(fz);
 			fz_authz_bad_packet(&fz->authz, &peer->authz, FZ_REASON_MALFORMED, skb);
-			drop_malformed(fz, skb);
 		} else if (unlikely(fz_allowedips_lookup_src(&fz->allowedips, skb) != peer)) {
 			__skb_unlink(skb, packets);
 			drop_source(peer, skb);
