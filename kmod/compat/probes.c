@@ -53,6 +53,9 @@ static void probe_newlink(struct rtnl_link_ops *ops, struct net_device *dev,
 	ops->newlink(dev, params, extack);
 }
 
+#line 1 "FZ_HAVE_UDP_ENCAP_NEEDED"
+static bool probe_udp_encap_needed(void) { return udp_encap_needed(); }
+
 #line 1 "FZ_HAVE_UDP_SOCK_ARGS"
 static void probe_udp_sock(struct net *net, struct sock *sk, struct udp_tunnel_sock_cfg *cfg)
 {

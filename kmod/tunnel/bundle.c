@@ -438,13 +438,18 @@ void *fz_ring_take(struct fz_ring *ring)
  *
  * Context: any but hard interrupts.
  * Return: true if @room has @len bytes from its offset on; false without memory, and always for more
- * than the largest page that the network takes, of 32 KiB.
+ * than %FZ_ROOM_MAX.
  */
 bool fz_room_refill(struct page_frag *room, unsigned int len)
 {
-	/* It may come back with less than it was asked for. */
-	return skb_page_frag_refill(len, room, GFP_ATOMIC | __GFP_NOWARN) &&
-	       room->size - room->offset >= len;
+	if (len > FZ_ROOM_MAX || !skb_page_frag_refill(len, room, GFP_NOWAIT | __GFP_NOWARN))
+		return false;
+	/* It may come back with less than it was asked for, and would do so again. */
+	if (likely(room->size - room->offset >= len))
+		return true;
+	put_page(room->page);
+	room->page = NULL;
+	return false;
 }
 
 /**

@@ -21,6 +21,7 @@ enum {
 	FZ_BUNDLE_PACKETS = 64,		/* in one bundle */
 	FZ_LANE_PACKETS = 1024,		/* of one peer in one direction */
 	FZ_RING_BUNDLES = 1024,		/* bundles of one device in one direction */
+	FZ_ROOM_MAX = 32768,		/* bytes: the largest pages that the network takes */
 	FZ_LONE_LEN = 2048,		/* bytes of a packet that a softirq may be kept busy with */
 	/*
 	 * A CPU that was given nothing for so long has the time for a packet's cryptography, which

@@ -20,8 +20,13 @@
 #include "tunnel/keypair.h"
 #include "tunnel/packet.h"
 
-/* What messages may come to in a super-packet, which has one IP header that says its length. */
-#define SUPER_LEN (65535 - FZ_OUTER_LEN)
+/*
+ * What messages may come to in a super-packet, which has one IP header that says its length, and has to
+ * stay below 64 KiB with the link's header in front.
+ */
+#define SUPER_LEN (65535 - FZ_OUTER_LEN - LL_MAX_HEADER)
+/* Receivers of such packets, in virtual machines above all, once took no more segments. */
+static_assert(FZ_BUNDLE_PACKETS <= 64);
 
 /* To a multiple of 16 bytes, but never past the MTU (paper, section 5.4.6). */
 static unsigned int padding(unsigned int len, unsigned int mtu)
@@ -124,15 +129,15 @@ static void copy_packet(const struct sk_buff *skb, u8 *to)
 	unsigned int start, at;
 	__sum16 sum;
 
-	if (skb->ip_summed != CHECKSUM_PARTIAL) {
+	start = skb->ip_summed == CHECKSUM_PARTIAL ? skb_checksum_start_offset(skb) : skb->len;
+	if (unlikely(skb_copy_bits(skb, 0, to, start))) {
 		/* What cannot be read is no packet; but what is in memory must not leave either. */
-		if (unlikely(skb_copy_bits(skb, 0, to, skb->len)))
-			memset(to, 0, skb->len);
+		memset(to, 0, skb->len);
 		return;
 	}
-	start = skb_checksum_start_offset(skb);
+	if (start == skb->len)
+		return;
 	at = start + skb->csum_offset;
-	skb_copy_bits(skb, 0, to, start);
 	sum = csum_fold(skb_copy_and_csum_bits(skb, start, to + start, skb->len - start)) ?:
 	      CSUM_MANGLED_0;
 	memcpy(to + at, &sum, sizeof(sum));
@@ -143,13 +148,19 @@ static bool may_be_copied(const struct sk_buff *skb)
 {
 	if (!skb->len || (skb->destructor && !FZ_CB(skb)->charge_moves))
 		return false;
+	/* Somebody waits to hear when it leaves. */
+	if (skb_shinfo(skb)->tx_flags & SKBTX_ANY_TSTAMP)
+		return false;
 	if (skb->ip_summed != CHECKSUM_PARTIAL)
 		return true;
 	return skb_checksum_start_offset(skb) >= 0 &&
 	       skb_checksum_start_offset(skb) + skb->csum_offset + sizeof(__sum16) <= skb->len;
 }
 
-/* How many packets from the first of @packets on may leave as one super-packet; 0 or 1: none. */
+/*
+ * How many packets from the first of @packets on may leave as one super-packet; 0 or 1: none. Those of
+ * other flows are others: queues on the way take a super-packet for one packet of one flow.
+ */
 static unsigned int count_alike(const struct sk_buff_head *packets)
 {
 	const struct sk_buff *first = skb_peek(packets), *skb;
@@ -160,6 +171,7 @@ static unsigned int count_alike(const struct sk_buff_head *packets)
 
 		if (!may_be_copied(skb) || skb->sk != first->sk ||
 		    skb->destructor != first->destructor || outer_ds(skb) != outer_ds(first) ||
+		    skb->hash != first->hash ||
 		    this > len || total + this > SUPER_LEN)
 			break;
 		total += this;
@@ -263,6 +275,8 @@ static struct sk_buff *seal_super(struct sk_buff_head *packets, unsigned int cou
 		__skb_unlink(skb, packets);
 		skb->destructor = NULL;
 		skb->sk = NULL;
+		/* Whoever lent the memory is told that it was copied. */
+		skb_zcopy_clear(skb, false);
 		consume_skb(skb);
 	}
 	if (unlikely(!done)) {

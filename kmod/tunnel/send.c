@@ -169,10 +169,10 @@ static void finish_here(struct fz_peer *peer, struct fz_bundle *bundle)
 }
 
 /*
- * Sends @packets, behind what is staged if @staged, or leaves them all until there is the session that
- * they need. RCU read side, BH off.
+ * Sends @packets, behind what is staged if @staged. RCU read side, BH off. Return: false if there is no
+ * session for them; then all are still in @packets.
  */
-static void send_packets(struct fz_peer *peer, struct sk_buff_head *packets, bool staged)
+static bool send_packets(struct fz_peer *peer, struct sk_buff_head *packets, bool staged)
 {
 	struct fz_device *fz = peer->device;
 	struct fz_bundle *lone = NULL;
@@ -189,12 +189,11 @@ static void send_packets(struct fz_peer *peer, struct sk_buff_head *packets, boo
 	}
 	if (keypair)
 		fz_keypair_put(keypair);
-	if (err == -EKEYEXPIRED) {
-		leave_staged(peer, packets);
-	} else if (err) {
+	if (err && err != -EKEYEXPIRED) {
 		DEV_STATS_ADD(fz->dev, tx_dropped, skb_queue_len(packets));
 		__skb_queue_purge(packets);
 	}
+	return err != -EKEYEXPIRED;
 }
 
 /**
@@ -209,8 +208,8 @@ void fz_send_staged(struct fz_peer *peer)
 
 	__skb_queue_head_init(&packets);
 	rcu_read_lock_bh();
-	if (!READ_ONCE(peer->is_dead))
-		send_packets(peer, &packets, true);
+	if (!READ_ONCE(peer->is_dead) && !send_packets(peer, &packets, true))
+		leave_staged(peer, &packets);
 	rcu_read_unlock_bh();
 }
 
@@ -234,12 +233,12 @@ static int send_judged(struct fz_peer *peer, struct sk_buff_head *queue)
 	if (skb_queue_empty(&packets))
 		return 0;
 	/* Most often nobody waits, and there is no need to queue up. */
-	if (likely(skb_queue_empty_lockless(&peer->staged) && !READ_ONCE(peer->is_dead))) {
-		send_packets(peer, &packets, false);
-	} else {
-		stage(peer, &packets);
-		fz_send_staged(peer);
-	}
+	if (likely(skb_queue_empty_lockless(&peer->staged) && !READ_ONCE(peer->is_dead)) &&
+	    likely(send_packets(peer, &packets, false)))
+		return 0;
+	/* First staged, then looked for a session: whoever completes one sees what is staged, or we it. */
+	stage(peer, &packets);
+	fz_send_staged(peer);
 	return 0;
 }
 

@@ -184,6 +184,11 @@ static int route_to_peer(struct route *route, struct fz_peer *peer)
 	return err;
 }
 
+static unsigned int packets_in(const struct sk_buff *skb)
+{
+	return skb_is_gso(skb) ? skb_shinfo(skb)->gso_segs : 1;
+}
+
 /**
  * fz_socket_send_list() - send datagrams to a peer, the route looked up once for all
  * @peer: to whom
@@ -204,15 +209,16 @@ int fz_socket_send_list(struct fz_peer *peer, struct sk_buff_head *packets)
 	rcu_read_lock_bh();
 	err = route_to_peer(&route, peer);
 	if (err) {
-		DEV_STATS_ADD(fz->dev, tx_errors, skb_queue_len(packets));
+		skb_queue_walk(packets, skb)
+			DEV_STATS_ADD(fz->dev, tx_errors, packets_in(skb));
 		__skb_queue_purge(packets);
 		goto out;
 	}
 	while ((skb = __skb_dequeue(packets)) != NULL) {
 		bytes += skb->len;
-		/* All but one, which the stack will count. */
+		/* All but one, which the stack will count, as sent or as failed. */
 		if (skb_is_gso(skb))
-			dev_sw_netstats_tx_add(fz->dev, skb_shinfo(skb)->gso_segs - 1, 0);
+			dev_sw_netstats_tx_add(fz->dev, packets_in(skb) - 1, 0);
 		route_send(&route, fz, skb, FZ_CB(skb)->ds);
 	}
 	dst_release(route.dst);
@@ -495,12 +501,14 @@ static int encap_rcv(struct sock *sk, struct sk_buff *skb)
 
 /*
  * Has the device that datagrams arrive by join them, so that they pass the stack as one; the socket
- * gets them one by one again. Without it they are slower, and that is all.
+ * gets them one by one again, and nobody sums them up for it: they are authenticated. Without it they
+ * are slower, and that is all. Kernels that would not cut them for a tunnel's socket are not asked.
  */
 static void join_on_arrival(struct sock *sk)
 {
-	int on = 1;
+	int on = FZ_HAVE_UDP_ENCAP_NEEDED;
 
+	inet_dec_convert_csum(sk);
 	sk->sk_prot->setsockopt(sk, SOL_UDP, UDP_GRO, KERNEL_SOCKPTR(&on), sizeof(on));
 }
 

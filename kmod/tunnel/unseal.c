@@ -41,7 +41,8 @@ static const u8 *sealed_piece(const struct sk_buff *skb)
 	const struct skb_shared_info *shared = skb_shinfo(skb);
 	const u8 *at;
 
-	if (shared->nr_frags != 1 || skb_has_frag_list(skb) || skb_headlen(skb) > offset)
+	if (shared->nr_frags != 1 || skb_has_frag_list(skb) || skb_headlen(skb) > offset ||
+	    PageHighMem(skb_frag_page(&shared->frags[0])))
 		return NULL;
 	at = skb_frag_address_safe(&shared->frags[0]);
 	return at ? at + offset - skb_headlen(skb) : NULL;

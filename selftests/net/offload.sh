@@ -116,6 +116,12 @@ joined_on_arrival()
 {
 	begin
 	offload tx-udp-segmentation off gro on
+	if [ "$KIND_RIGHT" = fz ]; then
+		watch right eth udp
+		copy left right 4 192.168.7.2 "$BYTES"
+		wait_for 20 super_packet_seen
+		watched
+	fi
 	both_ways
 }
 
@@ -130,6 +136,10 @@ inner_packets()
 	watched
 	cmd_ok grep -q 'length 13' "$WORK/seen"
 	none_longer 1420
+	cmd_ok grep -q 'cksum .*(correct)' "$WORK/seen"
+	if grep 'incorrect' "$WORK/seen" | cut -c 1-200 | head -n 5 | grep . >&2; then
+		fail "wrong checksums"
+	fi
 }
 
 # A bridge at one end, a VLAN over it at both.
@@ -161,7 +171,7 @@ narrow_line()
 	copy left right 4 192.168.7.2 "$BYTES" &
 	cmd_ok left ip link set eth mtu 1300
 	cmd_ok right ip link set eth mtu 1300
-	wait $!
+	wait $! || fail "bytes over a line that became narrower"
 	copy right left 6 '[fd07::1]' "$BYTES"
 }
 

@@ -168,7 +168,9 @@ static enum doubt doubt_of(const struct sighting *one, const struct suggest_opti
 {
 	bool ephemeral = protocol_has_ports(one->protocol) && one->port >= EPHEMERAL_PORT;
 
-	if (one->protocol == IPPROTO_DCCP || one->protocol == IPPROTO_UDPLITE)
+	/* Of port 0 no resource can be made either. */
+	if (one->protocol == IPPROTO_DCCP || one->protocol == IPPROTO_UDPLITE ||
+	    (protocol_has_ports(one->protocol) && !one->port))
 		return DOUBT_UNNAMED;
 	if (ephemeral && one->backwards)
 		return DOUBT_REPLY;
