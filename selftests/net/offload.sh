@@ -69,10 +69,11 @@ none_longer()
 	fail "a packet of $(longest) bytes"
 }
 
+# super_packet_seen BYTES: one that is longer
 super_packet_seen()
 {
 	see
-	[ "$(longest)" -gt 10000 ]
+	[ "$(longest)" -gt "$1" ]
 }
 
 # The line takes 64 KiB at once: so much leaves at once.
@@ -81,7 +82,7 @@ as_one()
 	begin
 	watch right eth udp
 	copy left right 4 192.168.7.2 "$BYTES"
-	wait_for 20 super_packet_seen
+	wait_for 20 super_packet_seen 10000
 	watched
 	copy right left 6 '[fd07::1]' "$BYTES"
 }
@@ -98,6 +99,18 @@ cut_before_the_device()
 	cmd_ok grep -q 'length 1452' "$WORK/seen"
 }
 
+# Whoever receives has summed up everything.
+no_checksum_errors()
+{
+	local side
+
+	for side in left right; do
+		"$side" nstat -asz UdpInCsumErrors Udp6InCsumErrors >"$WORK/errors"
+		awk '/InCsumErrors/ { errors += $2; seen++ } END { exit errors || seen != 2 }' "$WORK/errors" ||
+			fail "$side: $(grep InCsumErrors "$WORK/errors" | xargs)"
+	done
+}
+
 nothing_offloaded()
 {
 	begin "$1"
@@ -106,9 +119,7 @@ nothing_offloaded()
 	both_ways
 	watched
 	cmd_ok grep -q 'udp sum ok' "$WORK/seen"
-	if grep 'bad udp cksum' "$WORK/seen" | cut -c 1-200 | head -n 5 | grep . >&2; then
-		fail "wrong checksums"
-	fi
+	no_checksum_errors
 }
 
 # Datagrams come one by one, and the receiving end of the line joins what it can.
@@ -119,7 +130,7 @@ joined_on_arrival()
 	if [ "$KIND_RIGHT" = fz ]; then
 		watch right eth udp
 		copy left right 4 192.168.7.2 "$BYTES"
-		wait_for 20 super_packet_seen
+		wait_for 20 super_packet_seen 1500
 		watched
 	fi
 	both_ways
