@@ -126,7 +126,7 @@ nothing_offloaded()
 joined_on_arrival()
 {
 	begin
-	offload tx-udp-segmentation off gro on
+	offload tx-udp-segmentation off tso off gro on
 	if [ "$KIND_RIGHT" = fz ]; then
 		watch right eth udp
 		copy left right 4 192.168.7.2 "$BYTES"
