@@ -16,17 +16,6 @@ host one two
 WATCHERS=()
 TAG=000102030405060708090a0b0c0d0e0f
 
-# What is sent to 10.7.0.0/16 goes to a peer that never answers.
-alone()
-{
-	KEY=$(fzctl genkey | fzctl pubkey)
-	ip link del fz0 2>/dev/null
-	cmd_ok ip link add fz0 type fz
-	cmd_ok fzctl set fz0 private-key <(fzctl genkey) peer "$KEY" allowed-ips 10.7.0.0/16 endpoint 192.0.2.1:9
-	cmd_ok ip addr add 10.7.0.1/16 dev fz0
-	cmd_ok ip link set fz0 up
-}
-
 # watch HOST FILE GROUP...: until unwatch. "-" is no host. It listens when it tells of a policy.
 watch()
 {
@@ -81,7 +70,7 @@ refusals_add_up()
 
 refusals()
 {
-	alone
+	device_alone
 	watch - "$WORK/denials" denials
 	cmd_ok send 20000
 	equal "$(stat '.refused["no-grant"].out.refused')" 20000 "refused packets"
@@ -104,7 +93,7 @@ flows_add_up()
 
 flows()
 {
-	alone
+	device_alone
 	cmd_ok fzctl resource add fz0 all 10.7.0.0/16
 	cmd_ok fzctl grant add fz0 any resource all out
 	watch - "$WORK/flows" flows
@@ -121,7 +110,7 @@ flows()
 # All objects of a message are told of, each for itself.
 policies()
 {
-	alone
+	device_alone
 	watch - "$WORK/policy"
 	printf 'resource add fz0 r%d 10.0.0.0/8\n' {1..50} >"$WORK/batch"
 	printf 'fzctl grant add fz0 any resource r%d\n' {1..50} >>"$WORK/batch"
@@ -138,7 +127,7 @@ policies_add_up() { [ "$(grep -c '"event":"policy".*"r[0-9]*"' "$WORK/policy")" 
 
 tags()
 {
-	alone
+	device_alone
 	cmd_ok fzctl resource add fz0 web 10.7.0.80 udp/1
 	cmd_ok fzctl grant add fz0 peer "$KEY" resource web out deny tag $TAG
 	watch - "$WORK/denials" denials

@@ -13,6 +13,7 @@
 #	cable A DEV A4 A6 B DEV B4 B6	connects two hosts
 #	device_add HOST NAME KIND	makes a tunnel device there: fz, wireguard or wireguard-go
 #	device_del HOST NAME	removes it with all that it knew
+#	device_alone		makes fz0, here, with a peer, $KEY, that never answers
 #	configure HOST KIND COMMAND...	runs `fzctl` or `wg` there
 #	doc_blocks PAGE LANGUAGE DIRECTORY	takes the examples out of a page
 #
@@ -216,6 +217,17 @@ device_add()
 	WG_PROCESS_FOREGROUND=1 on_with_run "$1" bash -c 'echo $$ >"/run/$1.pid"; exec wireguard-go "$1"' \
 		- "$2" >"$WORK/wireguard-go-$1" 2>&1 &
 	wait_for 20 test -S "$run/wireguard/$2.sock"
+}
+
+# What is sent to 10.7.0.0/16 goes to the peer.
+device_alone()
+{
+	KEY=$(fzctl genkey | fzctl pubkey)
+	ip link del fz0 2>/dev/null
+	cmd_ok ip link add fz0 type fz
+	cmd_ok fzctl set fz0 private-key <(fzctl genkey) peer "$KEY" allowed-ips 10.7.0.0/16 endpoint 192.0.2.1:9
+	cmd_ok ip addr add 10.7.0.1/16 dev fz0
+	cmd_ok ip link set fz0 up
 }
 
 # Whatever it is, if it is there; all that it knew is gone with it.

@@ -63,11 +63,7 @@ told() { [ -n "$(grep -E "$1" "$WORK/told")" ]; }
 
 events()
 {
-	device
-	cmd_ok fzctl set fz0 private-key <(fzctl genkey) peer "$(fzctl genkey | fzctl pubkey)" \
-		allowed-ips 10.7.0.0/16 endpoint 192.0.2.1:9
-	cmd_ok ip addr add 10.7.0.1/16 dev fz0
-	cmd_ok ip link set fz0 up
+	device_alone
 	setpriv --pdeathsig KILL /usr/bin/python3 "$WORK/events.py" 3600 >"$WORK/told" &
 	wait_for 60 told '^ready$'
 	echo >/dev/udp/10.7.0.2/5

@@ -27,12 +27,7 @@ trap stop_tracing EXIT
 
 device()
 {
-	KEY=$(fzctl genkey | fzctl pubkey)
-	ip link del fz0 2>/dev/null
-	cmd_ok ip link add fz0 type fz
-	cmd_ok fzctl set fz0 private-key <(fzctl genkey) peer "$KEY" allowed-ips 10.7.0.0/16 endpoint 192.0.2.1:9
-	cmd_ok ip addr add 10.7.0.1/16 dev fz0
-	cmd_ok ip link set fz0 up
+	device_alone
 	: >"$TRACE/trace"
 }
 
