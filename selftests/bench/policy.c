@@ -18,11 +18,9 @@
 
 #include <err.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <libmnl/libmnl.h>
 #include <linux/genetlink.h>
 #include <nftables/libnftables.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,19 +73,6 @@ unsigned int number(const char *text)
 	if (!*text || *end || value > 100000000)
 		errx(2, "\"%s\" is no number", text);
 	return (unsigned int)value;
-}
-
-/* Sockets that are opened from here on are that namespace's. */
-void enter(const char *netns)
-{
-	char path[256];
-	int fd;
-
-	snprintf(path, sizeof(path), "/run/netns/%s", netns);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || setns(fd, CLONE_NEWNET))
-		err(1, "%s", path);
-	close(fd);
 }
 
 static int peers_main(int argc, char **argv)

@@ -37,6 +37,5 @@ struct fz_nl *open_family(void);
 void check(int ret, const struct fz_error *error);
 int compare(const void *a, const void *b);
 unsigned int number(const char *text);
-void enter(const char *netns);
 
 #endif

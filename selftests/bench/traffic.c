@@ -12,6 +12,7 @@
  *				takes the grant away N times and gives it back; prints us of the median and of the
  *				longest removal. Fails if one packet passes after a removal has returned
  */
+#include "netns.h"
 #include "policy.h"
 
 #include <arpa/inet.h>

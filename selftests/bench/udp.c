@@ -16,12 +16,11 @@
  *	-t SECONDS	(3)				-i US		pause after a response (2000)
  *	-f FILE		send: of messages to be sent as they are, once
  */
+#include "netns.h"
 #include "udp.h"
 
 #include <arpa/inet.h>
 #include <err.h>
-#include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,18 +60,6 @@ struct sockaddr_in udp_address(const struct udp_plan *plan, unsigned int i)
 
 	to.sin_addr.s_addr = htonl(ntohl(to.sin_addr.s_addr) + i);
 	return to;
-}
-
-static void enter(const char *netns)
-{
-	char path[256];
-	int fd;
-
-	snprintf(path, sizeof(path), "/run/netns/%s", netns);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || setns(fd, CLONE_NEWNET))
-		err(1, "%s", path);
-	close(fd);
 }
 
 /* Begins the far end. Its socket is open when this returns; it ends with the near one. */
