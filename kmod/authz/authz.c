@@ -247,8 +247,7 @@ void fz_authz_reroute_end(struct fz_authz *az, bool lost)
 	if (!lost)
 		return;
 	mutex_lock(&az->lock);
-	/* Pairs with smp_load_acquire() where flows are judged, as in fz_policy_moved(). */
-	smp_store_release(&az->gen, az->gen + 1);
+	fz_policy_judge_again(az);
 	mutex_unlock(&az->lock);
 }
 

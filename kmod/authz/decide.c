@@ -190,7 +190,6 @@ static void add_up(struct fz_authz *az, struct tally *tally)
 	tally->allows = NULL;
 	tally->expired = NULL;
 	tally->spent = NULL;
-	/* Pairs with the commit: who sees the new policy sees what its grants brought to the peers. */
 	tally->policy = rcu_dereference(az->policy);
 	tally->any = rcu_dereference(tally->policy->any.filter);
 	tally->denial_possible = READ_ONCE(tally->policy->any.denies);

@@ -216,7 +216,7 @@ static bool judge_again(struct fz_authz *az, struct fz_flow *flow, u32 gen, u64 
  */
 bool fz_flow_check(struct fz_authz *az, struct fz_flow *flow, u64 now, struct fz_decision *why)
 {
-	/* Pairs with fz_policy_moved(). */
+	/* Pairs with fz_policy_judge_again(). */
 	u32 gen = smp_load_acquire(&az->gen);
 	enum fz_flow_end end = FZ_END_NONE;
 	struct fz_tuple tuple;

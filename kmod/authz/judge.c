@@ -240,7 +240,7 @@ static bool may_begin(const struct fz_bundle *bundle, struct fz_decision *decisi
 static enum outcome judge_new(struct fz_bundle *bundle, const struct fz_flow_key *key,
 			      const struct fz_packet *packet, struct sk_buff *skb)
 {
-	/* Pairs with fz_policy_moved(). Before the decision: a change after it is seen later. */
+	/* Pairs with fz_policy_judge_again(). Before the decision: a change after it is seen later. */
 	u32 gen = smp_load_acquire(&bundle->az->gen);
 	struct fz_decision decision;
 	struct fz_flow *flow;

@@ -223,6 +223,21 @@ void fz_policy_settle(struct fz_policy *policy)
 }
 
 /**
+ * fz_policy_judge_again() - has all flows judged again, each with its next packet or by the sweep
+ * @az: the device's
+ *
+ * Context: az->lock held; what they are to be judged by is already visible.
+ */
+void fz_policy_judge_again(struct fz_authz *az)
+{
+	lockdep_assert_held(&az->lock);
+	/* Pairs with smp_load_acquire() where flows are judged: who sees the new number sees
+	 * the new policy.
+	 */
+	smp_store_release(&az->gen, az->gen + 1);
+}
+
+/**
  * fz_policy_moved() - makes a change of policy or mode count
  * @az: the device's
  * @takes: the change could take something from a flow that has it: all are judged again
@@ -235,10 +250,6 @@ void fz_policy_moved(struct fz_authz *az, bool takes)
 {
 	lockdep_assert_held(&az->lock);
 	WRITE_ONCE(az->generation, az->generation + 1);
-	if (!takes && !az->observes)
-		return;
-	/* Pairs with smp_load_acquire() where flows are judged: who sees the new number sees
-	 * the new policy.
-	 */
-	smp_store_release(&az->gen, az->gen + 1);
+	if (takes || az->observes)
+		fz_policy_judge_again(az);
 }

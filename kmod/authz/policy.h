@@ -91,6 +91,7 @@ struct fz_policy *fz_policy_of(struct fz_authz *az, u64 owner);
 void fz_policy_retire(struct fz_authz *az, struct fz_policy *policy);
 int fz_policy_flush(struct fz_policy *policy);
 void fz_policy_settle(struct fz_policy *policy);
+void fz_policy_judge_again(struct fz_authz *az);
 void fz_policy_moved(struct fz_authz *az, bool takes);
 
 /**

@@ -67,7 +67,7 @@ static void begin_round(struct fz_authz *az)
 
 static void sweep_flows(struct fz_authz *az)
 {
-	/* Pairs with fz_policy_moved(). */
+	/* Pairs with fz_policy_judge_again(). */
 	u32 gen = smp_load_acquire(&az->gen);
 	u64 now = ktime_get_boottime_ns();
 	bool all = gen != az->sweep_gen || now >= (u64)atomic64_read(&az->next_lease);
