@@ -165,14 +165,14 @@ static unsigned int count_alike(const struct sk_buff_head *packets)
 {
 	const struct sk_buff *first = skb_peek(packets), *skb;
 	unsigned int len = message_len(first), total = 0, count = 0;
+	u8 ds = outer_ds(first);
 
 	skb_queue_walk(packets, skb) {
 		unsigned int this = message_len(skb);
 
 		if (!may_be_copied(skb) || skb->sk != first->sk ||
-		    skb->destructor != first->destructor || outer_ds(skb) != outer_ds(first) ||
-		    skb->hash != first->hash ||
-		    this > len || total + this > SUPER_LEN)
+		    skb->destructor != first->destructor || skb->hash != first->hash ||
+		    outer_ds(skb) != ds || this > len || total + this > SUPER_LEN)
 			break;
 		total += this;
 		count++;
