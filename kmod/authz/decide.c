@@ -11,6 +11,9 @@
 #include "authz/policy.h"
 #include "authz/refusal.h"
 
+/* So many grants are looked at one by one, if that takes no more comparisons than this. */
+#define FEW 16
+#define FEW_STEPS 256
 /* Answers of indexes after which the grants themselves are tried, and again when they have doubled. */
 #define CROWD 32
 /* What may be spent on that for each answer so far, in comparisons; and what a grant costs before any. */
@@ -135,16 +138,32 @@ static bool add_list(struct tally *tally, const struct fz_grant_list *list)
 	return true;
 }
 
-/*
- * All grants that could have a say, if that costs no more than what was done so far. So a decision
- * costs a small multiple of the cheaper of the two ways, whatever the policy.
- */
-static bool add_grants(struct tally *tally)
+/* All grants that could have a say, if that costs no more than so many steps. */
+static bool add_grants(struct tally *tally, int steps)
 {
-	tally->steps = min(tally->answers, 1U << 20) * STEPS_PER_ANSWER;
-	tally->crowd *= 2;
+	tally->steps = steps;
 	return add_list(tally, &tally->policy->any) &&
 	       (!tally->ap || add_list(tally, &tally->ap->grants));
+}
+
+/* A peer with few grants costs the same in every policy: no index is as near as they are. */
+static bool add_few(struct tally *tally)
+{
+	unsigned int count = READ_ONCE(tally->policy->any.count);
+
+	if (tally->ap)
+		count += READ_ONCE(tally->ap->grants.count);
+	return count <= FEW && add_grants(tally, FEW_STEPS);
+}
+
+/*
+ * All grants, if they cost no more than what was done so far. So a decision costs a small multiple of
+ * the cheaper of the two ways, whatever the policy.
+ */
+static bool add_crowd(struct tally *tally)
+{
+	tally->crowd *= 2;
+	return add_grants(tally, min(tally->answers, 1U << 20) * STEPS_PER_ANSWER);
 }
 
 /* All grants at one prefix. True if nothing is left to be looked at anywhere. */
@@ -157,16 +176,24 @@ static bool add_prefix(struct tally *tally, const struct fz_services *services, 
 	fz_services_ask(&walk, services, point);
 	while (!is_settled(tally) && (shape = fz_services_answer(&walk, &tag))) {
 		add_shape(tally, shape, tag);
-		if (++tally->answers == tally->crowd && add_grants(tally))
+		if (++tally->answers == tally->crowd && add_crowd(tally))
 			return true;
 	}
 	return is_settled(tally);
 }
 
+/* Whether there may be a grant to what is at a prefix. Most often the node alone can tell. */
+static bool is_of_interest(const struct tally *tally, const struct fz_trie_node *node)
+{
+	u32 tag = READ_ONCE(node->tag);
+
+	return !tag || fz_filter_has(tally->any, tag) || fz_filter_has(tally->mine, tag);
+}
+
 /*
  * All resources that cover the destination have a say, not only that with the longest prefix. Where
- * thousands do, the peer's grants are most likely far fewer: then it is they that are looked at. What
- * was found by then is found again, and makes no difference.
+ * thousands do, the peer's grants are most likely far fewer: then it is they that are looked at, as
+ * where they are few from the start. What was found by then is found again, and makes no difference.
  */
 static void add_all(struct tally *tally)
 {
@@ -175,8 +202,11 @@ static void add_all(struct tally *tally)
 	const struct fz_trie_node *node = NULL;
 	u32 point = fz_services_point(tuple);
 
+	if (add_few(tally))
+		return;
 	while ((node = fz_trie_next(trie, node, tuple->family, &tuple->dst))) {
-		if (add_prefix(tally, rcu_dereference(node->services), point))
+		if (is_of_interest(tally, node) &&
+		    add_prefix(tally, rcu_dereference(node->services), point))
 			return;
 	}
 }

@@ -153,6 +153,20 @@ struct fz_trie *fz_policy_trie(struct fz_policy *policy, u8 family)
 	return &policy->tries[family == AF_INET6];
 }
 
+/* The tag of the only resource at a prefix, or 0. */
+static u32 only_tag(const struct fz_trie_node *node)
+{
+	const struct fz_resource *only = NULL;
+	const struct fz_binding *binding;
+
+	list_for_each_entry(binding, &node->bindings, node) {
+		if (only && binding->shape->resource != only)
+			return 0;
+		only = binding->shape->resource;
+	}
+	return only ? fz_filter_tag(only) : 0;
+}
+
 static int rebuild(struct fz_policy *policy, struct fz_trie_node *node)
 {
 	struct fz_services *services = NULL, *old;
@@ -177,6 +191,11 @@ static int rebuild(struct fz_policy *policy, struct fz_trie_node *node)
 		fz_services_seal(services);
 	}
 	old = rcu_dereference_protected(node->services, 1);
+	/*
+	 * In either order a reader finds what was here before or what is now: what comes counts only
+	 * later, and what goes does not any more.
+	 */
+	WRITE_ONCE(node->tag, only_tag(node));
 	rcu_assign_pointer(node->services, services);
 	fz_services_retire(old);
 	list_del_init(&node->dirty);

@@ -24,18 +24,24 @@ struct fz_services;
  * @child: by the bit after the prefix; RCU
  * @services: index over what is bound here, NULL if nothing is. RCU
  * @prefix: never changes
+ * @tag: of the only resource that @services can lead to, see fz_filter_tag(); 0 of several. READ_ONCE
  * @bindings: struct fz_binding.node; the writer's
  * @dirty: in the policy's list while @services does not show @bindings; the writer's
  * @rcu: frees it
+ *
+ * What a walk reads is in one cache line: in a large trie most of them come from memory.
  */
 struct fz_trie_node {
 	struct fz_trie_node __rcu *child[2];
 	struct fz_services __rcu *services;
 	struct fz_prefix prefix;
+	u32 tag;
 	struct list_head bindings;
 	struct list_head dirty;
 	struct rcu_head rcu;
-};
+} __aligned(64);
+
+static_assert(offsetofend(struct fz_trie_node, tag) <= 64);
 
 /**
  * struct fz_trie - the trie
