@@ -187,6 +187,8 @@ static bool is_of_interest(const struct tally *tally, const struct fz_trie_node 
 {
 	u32 tag = READ_ONCE(node->tag);
 
+	if (!rcu_access_pointer(node->services))
+		return false;
 	return !tag || fz_filter_has(tally->any, tag) || fz_filter_has(tally->mine, tag);
 }
 
@@ -200,12 +202,15 @@ static void add_all(struct tally *tally)
 	const struct fz_tuple *tuple = tally->tuple;
 	const struct fz_trie *trie = fz_policy_trie(tally->policy, tuple->family);
 	const struct fz_trie_node *node = NULL;
+	unsigned int bits = fz_family_bits(tuple->family);
 	u32 point = fz_services_point(tuple);
 
 	if (add_few(tally))
 		return;
-	while ((node = fz_trie_next(trie, node, tuple->family, &tuple->dst))) {
-		if (is_of_interest(tally, node) &&
+	while ((node = fz_trie_next(trie, node, bits, &tuple->dst))) {
+		if (!is_of_interest(tally, node))
+			continue;
+		if (!fz_prefix_covers(&node->prefix, tuple->family, &tuple->dst) ||
 		    add_prefix(tally, rcu_dereference(node->services), point))
 			return;
 	}

@@ -154,12 +154,12 @@ struct fz_trie *fz_policy_trie(struct fz_policy *policy, u8 family)
 }
 
 /* The tag of the only resource at a prefix, or 0. */
-static u32 only_tag(const struct fz_trie_node *node)
+static u32 only_tag(const struct fz_site *site)
 {
 	const struct fz_resource *only = NULL;
 	const struct fz_binding *binding;
 
-	list_for_each_entry(binding, &node->bindings, node) {
+	list_for_each_entry(binding, &site->bindings, node) {
 		if (only && binding->shape->resource != only)
 			return 0;
 		only = binding->shape->resource;
@@ -167,20 +167,21 @@ static u32 only_tag(const struct fz_trie_node *node)
 	return only ? fz_filter_tag(only) : 0;
 }
 
-static int rebuild(struct fz_policy *policy, struct fz_trie_node *node)
+static int rebuild(struct fz_policy *policy, struct fz_site *site)
 {
+	struct fz_trie_node *node = site->node;
 	struct fz_services *services = NULL, *old;
 	struct fz_binding *binding;
 	unsigned int count = 0, i;
 
-	list_for_each_entry(binding, &node->bindings, node)
+	list_for_each_entry(binding, &site->bindings, node)
 		count += max(binding->shape->n_services, 1U);
 	if (count) {
 		services = fz_services_alloc(count);
 		if (!services)
 			return -ENOMEM;
 		count = 0;
-		list_for_each_entry(binding, &node->bindings, node) {
+		list_for_each_entry(binding, &site->bindings, node) {
 			struct fz_shape *shape = binding->shape;
 
 			if (!shape->n_services)
@@ -195,11 +196,11 @@ static int rebuild(struct fz_policy *policy, struct fz_trie_node *node)
 	 * In either order a reader finds what was here before or what is now: what comes counts only
 	 * later, and what goes does not any more.
 	 */
-	WRITE_ONCE(node->tag, only_tag(node));
+	WRITE_ONCE(node->tag, only_tag(site));
 	rcu_assign_pointer(node->services, services);
 	fz_services_retire(old);
-	list_del_init(&node->dirty);
-	fz_trie_prune(fz_policy_trie(policy, node->prefix.family), node);
+	list_del_init(&site->dirty);
+	fz_trie_prune(fz_policy_trie(policy, node->prefix.family), site);
 	return 0;
 }
 
@@ -212,11 +213,11 @@ static int rebuild(struct fz_policy *policy, struct fz_trie_node *node)
  */
 int fz_policy_flush(struct fz_policy *policy)
 {
-	struct fz_trie_node *node;
+	struct fz_site *site;
 	int err;
 
-	while ((node = list_first_entry_or_null(&policy->dirty, struct fz_trie_node, dirty))) {
-		err = rebuild(policy, node);
+	while ((site = list_first_entry_or_null(&policy->dirty, struct fz_site, dirty))) {
+		err = rebuild(policy, site);
 		if (err)
 			return err;
 		cond_resched();
@@ -233,12 +234,12 @@ int fz_policy_flush(struct fz_policy *policy)
  */
 void fz_policy_settle(struct fz_policy *policy)
 {
-	struct fz_trie_node *node;
+	struct fz_site *site;
 
 	if (!fz_policy_flush(policy))
 		return;
-	list_for_each_entry(node, &policy->dirty, dirty)
-		fz_services_strike(rcu_dereference_protected(node->services, 1));
+	list_for_each_entry(site, &policy->dirty, dirty)
+		fz_services_strike(rcu_dereference_protected(site->node->services, 1));
 }
 
 /**

@@ -19,13 +19,13 @@
 
 /**
  * struct fz_binding - a shape at one of its prefixes
- * @node: in fz_trie_node.bindings, empty if not bound
- * @at: the prefix's node
+ * @node: in fz_site.bindings, empty if not bound
+ * @at: the prefix's site
  * @shape: the shape
  */
 struct fz_binding {
 	struct list_head node;
-	struct fz_trie_node *at;
+	struct fz_site *at;
 	struct fz_shape *shape;
 };
 
@@ -57,7 +57,7 @@ struct fz_shape {
  * @grants: struct fz_grant by key
  * @names: struct fz_resource by name
  * @any: grants to any peer
- * @dirty: struct fz_trie_node.dirty, nodes whose index is not up to date
+ * @dirty: struct fz_site.dirty, sites whose index is not up to date
  * @n_resources: resources that have a shape
  * @n_grants: grants
  * @live: in force: packets see it

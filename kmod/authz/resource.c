@@ -158,10 +158,10 @@ static struct fz_shape *new_shape(const struct fz_resource_spec *spec)
 	return shape;
 }
 
-static void mark_dirty(struct fz_policy *policy, struct fz_trie_node *node)
+static void mark_dirty(struct fz_policy *policy, struct fz_site *site)
 {
-	if (list_empty(&node->dirty))
-		list_add_tail(&node->dirty, &policy->dirty);
+	if (list_empty(&site->dirty))
+		list_add_tail(&site->dirty, &policy->dirty);
 }
 
 static int bind_shape(struct fz_policy *policy, struct fz_shape *shape)

@@ -11,19 +11,6 @@
 /* Only the writer follows pointers with this. */
 #define own(pointer) rcu_dereference_protected(pointer, 1)
 
-/**
- * fz_trie_bit() - one bit of an address
- * @addr: the address
- * @bit: its number from the left, less than the address has
- *
- * Context: any.
- * Return: 0 or 1.
- */
-unsigned int fz_trie_bit(const union fz_addr *addr, unsigned int bit)
-{
-	return be32_to_cpu(addr->words[bit / 32]) >> (31 - bit % 32) & 1;
-}
-
 /* How many bits two prefixes have in common. */
 static unsigned int common_bits(const struct fz_prefix *a, const struct fz_prefix *b)
 {
@@ -55,8 +42,6 @@ static struct fz_trie_node *new_node(const struct fz_prefix *prefix, unsigned in
 			word &= ~0U << (i * 32 + 32 - len);
 		node->prefix.addr.words[i] = cpu_to_be32(word);
 	}
-	INIT_LIST_HEAD(&node->bindings);
-	INIT_LIST_HEAD(&node->dirty);
 	return node;
 }
 
@@ -85,16 +70,7 @@ static struct fz_trie_node *split(struct fz_trie_node __rcu **slot, struct fz_tr
 	return node;
 }
 
-/**
- * fz_trie_get() - the node of a prefix, made if it is not there
- * @trie: of the prefix's family
- * @prefix: clean
- *
- * Context: the writer; may sleep.
- * Return: the node, or NULL without memory. A node without bindings is to be given to
- * fz_trie_prune() in the end.
- */
-struct fz_trie_node *fz_trie_get(struct fz_trie *trie, const struct fz_prefix *prefix)
+static struct fz_trie_node *find_or_add(struct fz_trie *trie, const struct fz_prefix *prefix)
 {
 	struct fz_trie_node __rcu **slot = &trie->root;
 	struct fz_trie_node *node;
@@ -114,31 +90,58 @@ struct fz_trie_node *fz_trie_get(struct fz_trie *trie, const struct fz_prefix *p
 	return node;
 }
 
-static void free_node(struct fz_trie_node *node)
+/**
+ * fz_trie_get() - the site of a prefix, made if it is not there
+ * @trie: of the prefix's family
+ * @prefix: clean
+ *
+ * Context: the writer; may sleep.
+ * Return: the site, or NULL without memory. One without bindings is to be given to fz_trie_prune() in
+ * the end.
+ */
+struct fz_site *fz_trie_get(struct fz_trie *trie, const struct fz_prefix *prefix)
 {
-	list_del(&node->dirty);
-	kfree_rcu(node, rcu);
+	struct fz_site *site = kzalloc(sizeof(*site), GFP_KERNEL_ACCOUNT);
+	struct fz_trie_node *node;
+
+	if (!site)
+		return NULL;
+	node = find_or_add(trie, prefix);
+	if (!node || node->site) {
+		kfree(site);
+		return node ? node->site : NULL;
+	}
+	INIT_LIST_HEAD(&site->bindings);
+	INIT_LIST_HEAD(&site->dirty);
+	site->node = node;
+	node->site = site;
+	return site;
 }
 
-static bool is_needed(const struct fz_trie_node *node)
+/* Whether nothing is at a node and it does not part two others. */
+static bool is_idle(const struct fz_trie_node *node)
 {
-	return !list_empty(&node->bindings) || rcu_access_pointer(node->services) ||
-	       (rcu_access_pointer(node->child[0]) && rcu_access_pointer(node->child[1]));
+	return !node->site &&
+	       !(rcu_access_pointer(node->child[0]) && rcu_access_pointer(node->child[1]));
 }
 
 /**
- * fz_trie_prune() - takes a node away if nothing needs it, and its parent likewise
+ * fz_trie_prune() - takes a site away if nothing is bound there any more, with what it alone needs
  * @trie: that holds it
- * @node: a node of @trie
+ * @site: a site of @trie, not dirty
  *
- * Context: the writer. Frees the nodes after the last reader.
+ * Context: the writer. Frees nodes after the last reader.
  */
-void fz_trie_prune(struct fz_trie *trie, struct fz_trie_node *node)
+void fz_trie_prune(struct fz_trie *trie, struct fz_site *site)
 {
 	struct fz_trie_node __rcu **slot = &trie->root, **above = NULL;
-	struct fz_trie_node *at, *parent = NULL;
+	struct fz_trie_node *at, *parent = NULL, *node = site->node;
 
-	if (is_needed(node))
+	if (!list_empty(&site->bindings) || rcu_access_pointer(node->services))
+		return;
+	node->site = NULL;
+	kfree(site);
+	if (!is_idle(node))
 		return;
 	while ((at = own(*slot)) != node) {
 		above = slot;
@@ -147,42 +150,40 @@ void fz_trie_prune(struct fz_trie *trie, struct fz_trie_node *node)
 	}
 	at = own(node->child[0]) ?: own(node->child[1]);
 	rcu_assign_pointer(*slot, at);
-	free_node(node);
+	kfree_rcu(node, rcu);
 	/* Without children the node left its parent with one; a parent that only parted two is
 	 * not needed then. Its own parent has still two.
 	 */
-	if (at || !parent || is_needed(parent))
+	if (at || !parent || !is_idle(parent))
 		return;
 	rcu_assign_pointer(*above, own(parent->child[0]) ?: own(parent->child[1]));
-	free_node(parent);
+	kfree_rcu(parent, rcu);
 }
 
 /**
- * fz_trie_free() - frees all nodes and indexes
+ * fz_trie_free() - frees all nodes, sites and indexes
  * @trie: no reader is in it any more
  *
  * Context: the writer; may sleep.
  */
 void fz_trie_free(struct fz_trie *trie)
 {
-	struct fz_trie_node *node = own(trie->root);
-	LIST_HEAD(todo);
+	struct fz_trie_node *node = own(trie->root), *next;
 
 	RCU_INIT_POINTER(trie->root, NULL);
-	if (node)
-		list_move(&node->dirty, &todo);
-	while ((node = list_first_entry_or_null(&todo, struct fz_trie_node, dirty))) {
-		unsigned int i;
-
-		list_del(&node->dirty);
-		for (i = 0; i < 2; i++) {
-			struct fz_trie_node *child = own(node->child[i]);
-
-			if (child)
-				list_move(&child->dirty, &todo);
+	while (node) {
+		next = own(node->child[0]);
+		if (next) {
+			/* Turned to the right until the least is on top: it needs no list of what is left. */
+			RCU_INIT_POINTER(node->child[0], own(next->child[1]));
+			RCU_INIT_POINTER(next->child[1], node);
+		} else {
+			next = own(node->child[1]);
+			fz_services_free(own(node->services));
+			kfree(node->site);
+			kfree(node);
 		}
-		fz_services_free(own(node->services));
-		kfree(node);
+		node = next;
 		cond_resched();
 	}
 }
