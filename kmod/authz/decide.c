@@ -11,16 +11,27 @@
 #include "authz/policy.h"
 #include "authz/refusal.h"
 
-/* So many grants are looked at one by one, if that takes no more comparisons than this. */
-#define FEW 16
-#define FEW_STEPS 256
-/* Answers of indexes after which the grants themselves are tried, and again when they have doubled. */
-#define CROWD 32
-/* What may be spent on that for each answer so far, in comparisons; and what a grant costs before any. */
-#define STEPS_PER_ANSWER 4
-#define STEPS_PER_GRANT 4
+struct fz_decide_tuning fz_decide_tuning __read_mostly = {
+	.few = 16,
+	.few_steps = 256,
+	.crowd = 32,
+	.steps_per_answer = 4,
+	.steps_per_grant = 4,
+};
+
 /* How often a decision is made at most while policy is changing. */
 #define LOOKS 3
+
+#ifdef FZ_KUNIT
+unsigned int fz_decide_ways[FZ_DECIDE_WAYS];
+#endif
+
+static void count_way(enum fz_decide_way way)
+{
+#ifdef FZ_KUNIT
+	WRITE_ONCE(fz_decide_ways[way], READ_ONCE(fz_decide_ways[way]) + 1);
+#endif
+}
 
 /* What the grants for one flow come to. */
 struct tally {
@@ -112,17 +123,20 @@ static void add_shape(struct tally *tally, const struct fz_shape *shape, u32 tag
 /* All grants of a list. False if that would take too long. */
 static bool add_list(struct tally *tally, const struct fz_grant_list *list)
 {
+	s64 per_grant = fz_decide_tuning.steps_per_grant;
 	struct fz_grant *grant;
 
-	if (READ_ONCE(list->count) > tally->steps / STEPS_PER_GRANT)
+	if (READ_ONCE(list->count) * per_grant > tally->steps) {
+		count_way(FZ_DECIDE_TOO_MANY);
 		return false;
+	}
 	list_for_each_entry_rcu(grant, &list->list, peer_node) {
 		struct fz_resource *resource = grant->key.resource;
 		const struct fz_shape *shape;
 
 		if (is_settled(tally))
 			return true;
-		tally->steps -= STEPS_PER_GRANT;
+		tally->steps -= per_grant;
 		/* One that is staged has its shape in another policy, which may go at any time. */
 		if (grant->key.dir != tally->dir || resource->policy != tally->policy)
 			continue;
@@ -130,8 +144,10 @@ static bool add_list(struct tally *tally, const struct fz_grant_list *list)
 		if (!shape)
 			continue;
 		tally->steps -= shape->n_services + shape->n_prefixes;
-		if (tally->steps < 0)
+		if (tally->steps < 0) {
+			count_way(FZ_DECIDE_OUT_OF_STEPS);
 			return false;
+		}
 		if (fz_services_cover(shape, tally->tuple))
 			add_grant(tally, grant);
 	}
@@ -153,7 +169,7 @@ static bool add_few(struct tally *tally)
 
 	if (tally->ap)
 		count += READ_ONCE(tally->ap->grants.count);
-	return count <= FEW && add_grants(tally, FEW_STEPS);
+	return count <= fz_decide_tuning.few && add_grants(tally, fz_decide_tuning.few_steps);
 }
 
 /*
@@ -163,7 +179,7 @@ static bool add_few(struct tally *tally)
 static bool add_crowd(struct tally *tally)
 {
 	tally->crowd *= 2;
-	return add_grants(tally, min(tally->answers, 1U << 20) * STEPS_PER_ANSWER);
+	return add_grants(tally, min(tally->answers, 1U << 20) * fz_decide_tuning.steps_per_answer);
 }
 
 /* All grants at one prefix. True if nothing is left to be looked at anywhere. */
@@ -176,8 +192,10 @@ static bool add_prefix(struct tally *tally, const struct fz_services *services, 
 	fz_services_ask(&walk, services, point);
 	while (!is_settled(tally) && (shape = fz_services_answer(&walk, &tag))) {
 		add_shape(tally, shape, tag);
-		if (++tally->answers == tally->crowd && add_crowd(tally))
+		if (++tally->answers == tally->crowd && add_crowd(tally)) {
+			count_way(FZ_DECIDE_BY_GRANTS);
 			return true;
+		}
 	}
 	return is_settled(tally);
 }
@@ -205,8 +223,10 @@ static void add_all(struct tally *tally)
 	unsigned int bits = fz_family_bits(tuple->family);
 	u32 point = fz_services_point(tuple);
 
-	if (add_few(tally))
+	if (add_few(tally)) {
+		count_way(FZ_DECIDE_BY_FEW);
 		return;
+	}
 	while ((node = fz_trie_next(trie, node, bits, &tuple->dst))) {
 		if (!is_of_interest(tally, node))
 			continue;
@@ -214,12 +234,13 @@ static void add_all(struct tally *tally)
 		    add_prefix(tally, rcu_dereference(node->services), point))
 			return;
 	}
+	count_way(FZ_DECIDE_BY_INDEX);
 }
 
 /* What all grants of the moment come to. */
 static void add_up(struct fz_authz *az, struct tally *tally)
 {
-	tally->crowd = CROWD;
+	tally->crowd = fz_decide_tuning.crowd;
 	tally->answers = 0;
 	tally->denies = NULL;
 	tally->allows = NULL;

@@ -32,6 +32,45 @@ struct fz_decision {
 	struct fz_grant *grant;
 };
 
+/**
+ * struct fz_decide_tuning - when the grants themselves are tried, rather than indexes alone
+ * @few: so many are tried before the indexes
+ * @few_steps: what may be spent on that, in comparisons
+ * @crowd: answers of indexes after which they are, and again when they have doubled
+ * @steps_per_answer: what may be spent on that for each answer so far, in comparisons
+ * @steps_per_grant: what a grant costs before any
+ */
+struct fz_decide_tuning {
+	unsigned int few;
+	int few_steps;
+	unsigned int crowd;
+	int steps_per_answer;
+	int steps_per_grant;
+};
+
+/**
+ * enum fz_decide_way - how a decision was come by; counted for tests
+ * @FZ_DECIDE_BY_INDEX: the indexes were looked through to their end
+ * @FZ_DECIDE_BY_FEW: the grants were, before the indexes
+ * @FZ_DECIDE_BY_GRANTS: the grants were, after a crowd of answers
+ * @FZ_DECIDE_TOO_MANY: the grants were not begun with
+ * @FZ_DECIDE_OUT_OF_STEPS: they were left in the middle
+ */
+enum fz_decide_way {
+	FZ_DECIDE_BY_INDEX,
+	FZ_DECIDE_BY_FEW,
+	FZ_DECIDE_BY_GRANTS,
+	FZ_DECIDE_TOO_MANY,
+	FZ_DECIDE_OUT_OF_STEPS,
+	FZ_DECIDE_WAYS,
+};
+
+/* Only tests change it. */
+extern struct fz_decide_tuning fz_decide_tuning;
+#ifdef FZ_KUNIT
+extern unsigned int fz_decide_ways[FZ_DECIDE_WAYS];
+#endif
+
 void fz_decide(struct fz_authz *az, struct fz_authz_peer *ap, enum fz_direction dir,
 	       const struct fz_tuple *tuple, u64 now, struct fz_decision *decision);
 
