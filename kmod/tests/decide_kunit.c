@@ -3,7 +3,8 @@
  * Decisions against an evaluator that has no index (plain.c). Policies are made by chance, crowded
  * into few addresses and ports so that they overlap, and changed all the time, in epochs too. What
  * explain says and what happens to packets, of new flows and of old ones, has to be what the plain
- * evaluator says. Everything but the time follows from the seed.
+ * evaluator says, in whichever way the module comes to it. Everything but the time follows from the
+ * seed.
  */
 
 #include <linux/ktime.h>
@@ -54,6 +55,26 @@ static void describe(const struct chance *chance, char *text)
 KUNIT_ARRAY_PARAM(chance, chances, describe);
 
 /**
+ * struct way - a way to come to a decision
+ * @name: for messages
+ * @tuning: has it taken
+ * @mark: is counted when it is
+ */
+struct way {
+	const char *name;
+	struct fz_decide_tuning tuning;
+	enum fz_decide_way mark;
+};
+
+/* The least that can be given: who left the grants goes on with the indexes. */
+static const struct way ways[] = {
+	{ "by index alone", { UINT_MAX, 0, 1 }, FZ_DECIDE_BY_INDEX },
+	{ "by the grants", { 1, 1 << 10, 1 }, FZ_DECIDE_BY_GRANTS },
+	{ "with too many grants", { 1, 0, 1 }, FZ_DECIDE_TOO_MANY },
+	{ "with grants left in the middle", { 1, 24, 1 }, FZ_DECIDE_OUT_OF_STEPS },
+};
+
+/**
  * struct oracle - the plain evaluator beside the module's
  * @rnd: where all choices come from
  * @chance: the parameters
@@ -64,9 +85,11 @@ KUNIT_ARRAY_PARAM(chance, chances, describe);
  * @flows: what packets are sent of
  * @verdicts: questions by the right verdict
  * @reasons: questions by the right reason
+ * @taken: questions by the way taken
  * @unsure: questions asked while a lease ended
  * @packets: sent
  * @commits: of epochs
+ * @explanations: of one question, in all ways
  */
 struct oracle {
 	struct rnd_state rnd;
@@ -78,9 +101,11 @@ struct oracle {
 	struct plain_question flows[FLOWS];
 	unsigned int verdicts[FZ_VERDICT_MAX + 1];
 	unsigned int reasons[FZ_REASONS];
+	unsigned int taken[ARRAY_SIZE(ways)];
 	unsigned int unsure;
 	unsigned int packets;
 	unsigned int commits;
+	struct fz_explanation explanations[ARRAY_SIZE(ways)];
 };
 
 /* A policy that changes go to, and in whose name. */
@@ -431,20 +456,52 @@ static bool disagree(struct kunit *test, const struct oracle *oracle,
 	return false;
 }
 
-static bool explains(struct kunit *test, struct oracle *oracle)
+static bool agrees(struct kunit *test, const struct oracle *oracle,
+		   const struct plain_question *question, const struct plain_answer *right,
+		   const struct fz_explanation *explanation, const char *way)
+{
+	const char *wrong;
+	char what[96];
+
+	if (explanation->verdict != right->verdict || explanation->reason != right->reason ||
+	    explanation->mode != right->mode) {
+		snprintf(what, sizeof(what), "explained %s as %u, %u, %u", way,
+			 explanation->verdict, explanation->reason, explanation->mode);
+		return disagree(test, oracle, question, what, right);
+	}
+	wrong = plain_wrong_grant(&oracle->plain, question, explanation, test->priv);
+	if (!wrong)
+		return true;
+	snprintf(what, sizeof(what), "the grant found %s is %s", way, wrong);
+	return disagree(test, oracle, question, what, right);
+}
+
+/* Asks in one way, and notes whether it was taken. */
+static void ask(struct kunit *test, struct oracle *oracle, const struct plain_question *question,
+		unsigned int n, struct fz_explanation *explanation)
 {
 	struct fz_stage *stage = test->priv;
-	struct fz_explanation explanation;
+	const unsigned int *count = &fz_decide_ways[ways[n].mark];
+	unsigned int before = *count;
+
+	fz_decide_tuning = ways[n].tuning;
+	KUNIT_ASSERT_EQ(test, 0, fz_authz_explain(&stage->az, &stage->peers[question->peer],
+						  question->dir, &question->tuple, explanation,
+						  NULL));
+	oracle->taken[n] += *count != before;
+}
+
+/* The same in all ways. */
+static bool explains(struct kunit *test, struct oracle *oracle)
+{
 	struct plain_question question;
 	struct plain_answer right;
-	const char *wrong;
-	char what[48];
+	unsigned int i;
 
 	some_question(oracle, &question, ARRAY_SIZE(protos));
 	question.from = ktime_get_boottime_ns();
-	KUNIT_ASSERT_EQ(test, 0, fz_authz_explain(&stage->az, &stage->peers[question.peer],
-						  question.dir, &question.tuple, &explanation,
-						  NULL));
+	for (i = 0; i < ARRAY_SIZE(ways); i++)
+		ask(test, oracle, &question, i, &oracle->explanations[i]);
 	question.to = ktime_get_boottime_ns();
 	right = plain_answer(&oracle->plain, &question);
 	if (right.verdict == PLAIN_UNSURE) {
@@ -453,17 +510,12 @@ static bool explains(struct kunit *test, struct oracle *oracle)
 	}
 	oracle->verdicts[right.verdict]++;
 	oracle->reasons[right.reason]++;
-	if (explanation.verdict != right.verdict || explanation.reason != right.reason ||
-	    explanation.mode != right.mode) {
-		snprintf(what, sizeof(what), "explained as %u, %u, %u", explanation.verdict,
-			 explanation.reason, explanation.mode);
-		return disagree(test, oracle, &question, what, &right);
+	for (i = 0; i < ARRAY_SIZE(ways); i++) {
+		if (!agrees(test, oracle, &question, &right, &oracle->explanations[i],
+			    ways[i].name))
+			return false;
 	}
-	wrong = plain_wrong_grant(&oracle->plain, &question, &explanation, stage);
-	if (!wrong)
-		return true;
-	snprintf(what, sizeof(what), "the grant is %s", wrong);
-	return disagree(test, oracle, &question, what, &right);
+	return true;
 }
 
 /*
@@ -479,6 +531,7 @@ static bool passes(struct kunit *test, struct oracle *oracle, struct plain_quest
 		some_question(oracle, question, 2);
 	if (plain_mode(&oracle->plain, question->peer, question->dir).flags & FZ_MODE_F_ASK)
 		return true;
+	fz_decide_tuning = ways[roll(oracle, ARRAY_SIZE(ways))].tuning;
 	question->from = ktime_get_boottime_ns();
 	passed = fz_stage_pass(test->priv, question->peer, question->dir, &question->tuple, 0);
 	question->to = ktime_get_boottime_ns();
@@ -548,7 +601,7 @@ static void prepare(struct kunit *test, struct oracle *oracle)
  */
 static void enough(struct kunit *test, const struct oracle *oracle)
 {
-	unsigned int all = ROUNDS * QUESTIONS, few = all / 100;
+	unsigned int all = ROUNDS * QUESTIONS, few = all / 100, i;
 
 	KUNIT_EXPECT_GT(test, oracle->verdicts[FZ_VERDICT_PASS], few);
 	KUNIT_EXPECT_GT(test, oracle->verdicts[FZ_VERDICT_REFUSE], few);
@@ -560,6 +613,10 @@ static void enough(struct kunit *test, const struct oracle *oracle)
 	KUNIT_EXPECT_GT(test, oracle->reasons[FZ_REASON_DENIED], few);
 	KUNIT_EXPECT_GT(test, oracle->reasons[FZ_REASON_EXPIRED], few / 10);
 	KUNIT_EXPECT_LT(test, oracle->unsure, all / 10);
+	for (i = 0; i < ARRAY_SIZE(ways); i++) {
+		KUNIT_EXPECT_GT(test, oracle->taken[i], few);
+		kunit_info(test, "%u decided %s", oracle->taken[i], ways[i].name);
+	}
 	KUNIT_EXPECT_GT(test, oracle->packets, ROUNDS * CHANGES * FLOWS / 2);
 	KUNIT_EXPECT_GT(test, oracle->commits, 0U);
 	kunit_info(test, "%u questions, %u packets, %u commits", all, oracle->packets,
@@ -576,6 +633,21 @@ static void agrees_with_plain(struct kunit *test)
 		oracle->round++;
 	if (oracle->round == ROUNDS && !IS_SLOW)
 		enough(test, oracle);
+}
+
+/* What the module itself uses, but for a case that forces a way. */
+static struct fz_decide_tuning usual;
+
+static int begin(struct kunit *test)
+{
+	usual = fz_decide_tuning;
+	return fz_stage_init(test);
+}
+
+static void end(struct kunit *test)
+{
+	fz_decide_tuning = usual;
+	fz_stage_exit(test);
 }
 
 /* Whatever the prefixes: the deny of a network holds against the allow of a host in it. */
@@ -712,7 +784,7 @@ static struct kunit_case cases[] = {
 
 struct kunit_suite fz_decide_suite = {
 	.name = "fz_decide",
-	.init = fz_stage_init,
-	.exit = fz_stage_exit,
+	.init = begin,
+	.exit = end,
 	.test_cases = cases,
 };
