@@ -22,5 +22,6 @@ fz-y += kmod/tests/replay_kunit.o
 fz-y += kmod/tests/seal_kunit.o
 fz-y += kmod/tests/stage.o
 fz-y += kmod/tests/stall_kunit.o
+fz-y += kmod/tests/steady_kunit.o
 fz-y += kmod/tests/stress_kunit.o
 fz-y += kmod/tests/suites.o

@@ -26,5 +26,6 @@ kunit_test_suites(
 	&fz_replay_suite,
 	&fz_seal_suite,
 	&fz_stall_suite,
+	&fz_steady_suite,
 	&fz_stress_suite
 );

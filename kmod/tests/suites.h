@@ -28,6 +28,7 @@ extern struct kunit_suite fz_ratelimiter_suite;
 extern struct kunit_suite fz_replay_suite;
 extern struct kunit_suite fz_seal_suite;
 extern struct kunit_suite fz_stall_suite;
+extern struct kunit_suite fz_steady_suite;
 extern struct kunit_suite fz_stress_suite;
 
 #endif /* _FZ_TESTS_SUITES_H */
