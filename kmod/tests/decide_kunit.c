@@ -68,10 +68,12 @@ struct way {
 
 /* The least that can be given: who left the grants goes on with the indexes. */
 static const struct way ways[] = {
-	{ "by index alone", { UINT_MAX, 0, 1 }, FZ_DECIDE_BY_INDEX },
-	{ "by the grants", { 1, 1 << 10, 1 }, FZ_DECIDE_BY_GRANTS },
-	{ "with too many grants", { 1, 0, 1 }, FZ_DECIDE_TOO_MANY },
-	{ "with grants left in the middle", { 1, 24, 1 }, FZ_DECIDE_OUT_OF_STEPS },
+	{ "by index alone", { 0, 0, UINT_MAX, 0, 1 }, FZ_DECIDE_BY_INDEX },
+	{ "by the grants", { 0, 0, 1, 1 << 10, 1 }, FZ_DECIDE_BY_GRANTS },
+	{ "with too many grants", { 0, 0, 1, 0, 1 }, FZ_DECIDE_TOO_MANY },
+	{ "with grants left in the middle", { 0, 0, 1, 24, 1 }, FZ_DECIDE_OUT_OF_STEPS },
+	{ "by the grants at first", { UINT_MAX, 1 << 20, UINT_MAX, 0, 1 }, FZ_DECIDE_BY_FEW },
+	{ "with the first grants left", { UINT_MAX, 24, UINT_MAX, 0, 1 }, FZ_DECIDE_OUT_OF_STEPS },
 };
 
 /**
