@@ -243,8 +243,9 @@ static bool take_packets(struct fz_authz *az, struct fz_held *held, struct sk_bu
 	} else {
 		unlink_held(&az->ask, held);
 		flow = fz_flow_find(az, &held->key);
+		/* Pairs with the consumer of what was released: whoever passes now finds it in front. */
 		if (flow)
-			WRITE_ONCE(flow->held, false);
+			smp_store_release(&flow->held, false);
 	}
 	spin_unlock(&az->ask.lock);
 	return some;

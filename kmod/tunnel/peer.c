@@ -78,6 +78,7 @@ static void peer_setup(struct fz_peer *peer, struct fz_device *fz, const u8 *pub
 	skb_queue_head_init(&peer->staged);
 	fz_lane_init(&peer->tx);
 	fz_lane_init(&peer->rx);
+	skb_queue_head_init(&peer->released);
 	INIT_WORK(&peer->handshake_work, fz_initiate_work);
 	INIT_WORK(&peer->clear_work, clear_work);
 	seqlock_init(&peer->walltime_lock);
@@ -223,6 +224,7 @@ static void peer_stop_consumer(struct fz_peer *peer)
 	napi_disable(&peer->napi);
 	lane_purge(&peer->tx);
 	lane_purge(&peer->rx);
+	skb_queue_purge(&peer->released);
 	__netif_napi_del(&peer->napi);
 }
 

@@ -45,6 +45,8 @@ struct fz_device;
  *	judged again. Under the lock of @staged
  * @tx: bundles on their way out; the consumer is whoever raised @tx.kicks from 0
  * @rx: bundles on their way in; the consumer is @napi
+ * @released: packets that authorization held, or its answers, on their way in; many producers, under its
+ *	own lock; the consumer is @napi
  * @napi: hands received packets to the stack
  * @handshake_work: sends an initiation; queued with a reference held
  * @clear_work: wipes keys after long silence; queued with a reference held
@@ -87,6 +89,7 @@ struct fz_peer {
 	bool staged_waited;
 	struct fz_lane tx;
 	struct fz_lane rx;
+	struct sk_buff_head released;
 	struct napi_struct napi;
 
 	struct work_struct handshake_work;

@@ -372,6 +372,24 @@ static void count_received(struct fz_peer *peer, unsigned int packets, u64 bytes
 	atomic64_add(bytes, &peer->rx_bytes);
 }
 
+/* Hands on what authorization has let go since. The one consumer, RCU read side. */
+static void deliver_released(struct fz_peer *peer)
+{
+	struct sk_buff_head packets;
+	struct sk_buff *skb;
+
+	/* Pairs with the release of struct fz_flow.held: whoever saw it false sees what was let go before. */
+	smp_rmb();
+	if (likely(skb_queue_empty_lockless(&peer->released)))
+		return;
+	__skb_queue_head_init(&packets);
+	spin_lock(&peer->released.lock);
+	skb_queue_splice_tail_init(&peer->released, &packets);
+	spin_unlock(&peer->released.lock);
+	while ((skb = __skb_dequeue(&packets)) != NULL)
+		netif_receive_skb(skb);
+}
+
 /* Takes decrypted packets of one key through to the stack. RCU read side. */
 static void receive_packets(struct fz_peer *peer, struct fz_keypair *keypair,
 			    struct sk_buff_head *packets)
@@ -393,6 +411,8 @@ static void receive_packets(struct fz_peer *peer, struct fz_keypair *keypair,
 		return;
 	}
 	fz_authz_judge(&fz->authz, &peer->authz, FZ_DIR_IN, packets);
+	/* What passed now may follow what was let go a moment ago. */
+	deliver_released(peer);
 	while ((skb = __skb_dequeue(packets)) != NULL)
 		napi_gro_receive(&peer->napi, skb);
 }
@@ -402,7 +422,8 @@ static void receive_packets(struct fz_peer *peer, struct fz_keypair *keypair,
  * @napi: of a peer
  * @budget: how many packets at most
  *
- * The one consumer of the receiving lane. It also sends what was encrypted where it was.
+ * The one consumer of the receiving lane, and of what authorization lets go. It also sends what was
+ * encrypted where it was.
  *
  * Context: softirq.
  * Return: how many packets were taken, or the budget if there is more to send.
@@ -419,6 +440,9 @@ int fz_receive_poll(struct napi_struct *napi, int budget)
 	if (unlikely(!budget))
 		return 0;
 	more = fz_send_lane_softly(peer);
+	rcu_read_lock();
+	deliver_released(peer);
+	rcu_read_unlock();
 	__skb_queue_head_init(&packets);
 	while (done < budget && (bundle = fz_lane_peek(&peer->rx)) != NULL) {
 		done += fz_lane_take(&peer->rx, bundle, &packets, budget - done);
@@ -442,19 +466,21 @@ int fz_receive_poll(struct napi_struct *napi, int budget)
  * @ap: from whom they came, as authorization knows it
  * @queue: inner packets; emptied
  *
- * &struct fz_authz_ops.deliver.
+ * &struct fz_authz_ops.deliver. In order, and before whatever is judged after this: they go the way of
+ * all that the peer sends.
  *
  * Context: RCU read side, BH off.
  */
 void fz_receive_deliver(struct fz_authz_peer *ap, struct sk_buff_head *queue)
 {
 	struct fz_peer *peer = container_of(ap, struct fz_peer, authz);
-	struct sk_buff *skb;
 
 	if (READ_ONCE(peer->is_dead)) {
 		__skb_queue_purge(queue);
 		return;
 	}
-	while ((skb = __skb_dequeue(queue)) != NULL)
-		netif_rx(skb);
+	spin_lock(&peer->released.lock);
+	skb_queue_splice_tail_init(queue, &peer->released);
+	spin_unlock(&peer->released.lock);
+	napi_schedule(&peer->napi);
 }

@@ -93,7 +93,8 @@ last_heard()
 	[ "$(tail -n 1 "$WORK/heard")" = "$1" ]
 }
 
-# The first four wait, and whatever comes while they are sent on comes after them.
+# The first four wait, and whatever comes while they are sent on comes after them. What comes before there
+# is a verdict, and finds four waiting, is refused.
 in_order()
 {
 	begin
@@ -110,7 +111,9 @@ in_order()
 	kill -USR1 "$client"
 	wait_for 10 said 1 "answered 1"
 	wait_for 20 last_heard 40
-	equal "$(tr '\n' ' ' <"$WORK/heard")" "$(seq 40 | tr '\n' ' ')" "what was heard"
+	equal "$(head -n 4 "$WORK/heard" | tr '\n' ' ')" "1 2 3 4 " "what was heard first"
+	cmd_ok sort -cnu "$WORK/heard"
+	equal $(($(wc -l <"$WORK/heard") + $(refused table-full))) 40 "number heard, or come too soon"
 	equal "$(stat .requests)" 1 "number of requests"
 }
 
