@@ -8,9 +8,10 @@
  *
  * Locks, outermost first:
  *   az->lock (mutex)		all changes of policy, modes, limits, epochs, ask prefixes
- *   flow->lock (spin, BH)	one flow's state and grant
+ *   flow->lock (spin, BH)	one flow's state and grant, and what is told of it
  *   az->flow_lock (spin, BH)	lists of flows, and that a flow ends once
- *   az->ask.lock (spin, BH)	held flows; never together with the two above
+ *   flow->side[].lock (spin, BH)	what a flow has counted; never together with the one above
+ *   az->ask.lock (spin, BH)	held flows; never together with the three above
  *   az->refusals.lock, ap->fragments.lock (spin, BH)	innermost
  * Packets take az->lock never and otherwise read under RCU.
  */

@@ -92,9 +92,12 @@ void fz_flow_fold_locked(struct fz_flow *flow, struct fz_grant *grant)
 	lockdep_assert_held(&flow->lock);
 	for (dir = 0; dir < FZ_DIRS; dir++) {
 		struct fz_flow_side *side = &flow->side[dir];
-		u64 packets = atomic64_read(&side->packets);
-		u64 bytes = atomic64_read(&side->bytes);
+		u64 packets, bytes;
 
+		spin_lock(&side->lock);
+		packets = side->packets;
+		bytes = side->bytes;
+		spin_unlock(&side->lock);
 		if (grant && packets != side->counted_packets) {
 			atomic64_add(packets - side->counted_packets, &grant->packets);
 			atomic64_add(bytes - side->counted_bytes, &grant->bytes);
@@ -179,14 +182,26 @@ static bool unlink_flow(struct fz_authz *az, struct fz_flow *flow)
 	return true;
 }
 
+/* From here on nothing passes with the flow: what it has counted stays as it is told. */
+static void close_sides(struct fz_flow *flow)
+{
+	unsigned int dir;
+
+	lockdep_assert_held(&flow->lock);
+	for (dir = 0; dir < FZ_DIRS; dir++) {
+		spin_lock(&flow->side[dir].lock);
+		flow->side[dir].closed = true;
+		spin_unlock(&flow->side[dir].lock);
+	}
+}
+
 /* Whoever has found the flow already judges it again, and finds that it is over. */
 static void release_grant(struct fz_authz *az, struct fz_flow *flow)
 {
-	spin_lock(&flow->lock);
+	lockdep_assert_held(&flow->lock);
 	WRITE_ONCE(flow->gen, READ_ONCE(az->gen) - 1);
 	fz_flow_fold_locked(flow, grant_of(flow));
 	fz_flow_set_grant(az, flow, NULL);
-	spin_unlock(&flow->lock);
 }
 
 static void free_flow_rcu(struct rcu_head *rcu)
@@ -194,12 +209,15 @@ static void free_flow_rcu(struct rcu_head *rcu)
 	kmem_cache_free(flow_cache, container_of(rcu, struct fz_flow, rcu));
 }
 
-/* The rest of a flow's end, after unlink_flow(), without locks. */
+/* The rest of a flow's end, after unlink_flow(), without its lock. */
 static void finish_flow(struct fz_authz *az, struct fz_flow *flow, enum fz_flow_end end)
 {
+	spin_lock(&flow->lock);
+	close_sides(flow);
 	if (!flow->refused)
 		fz_tell_flow(az, flow, end);
 	release_grant(az, flow);
+	spin_unlock(&flow->lock);
 	call_rcu(&flow->rcu, free_flow_rcu);
 }
 
@@ -233,12 +251,13 @@ void fz_flow_end(struct fz_authz *az, struct fz_flow *flow, enum fz_flow_end end
  * when it has been silent for as long as a live one may be, or, when there is no room for another,
  * leaves a ghost: a peer must not be able to get rid of it.
  *
- * Context: RCU, BH disabled, no flow's lock held. Of several callers one does it.
+ * Context: RCU, BH disabled, flow->lock held. If somebody else has ended it, that is enough.
  */
 void fz_flow_refuse(struct fz_authz *az, struct fz_flow *flow, enum fz_flow_end end)
 {
 	bool ours;
 
+	lockdep_assert_held(&flow->lock);
 	spin_lock(&az->flow_lock);
 	ours = !flow->dead && !flow->refused;
 	if (ours) {
@@ -252,6 +271,7 @@ void fz_flow_refuse(struct fz_authz *az, struct fz_flow *flow, enum fz_flow_end 
 	spin_unlock(&az->flow_lock);
 	if (!ours)
 		return;
+	close_sides(flow);
 	fz_tell_flow(az, flow, end);
 	release_grant(az, flow);
 }
@@ -260,34 +280,38 @@ static void begin_anew(struct fz_flow *flow)
 {
 	unsigned int dir;
 
-	spin_lock(&flow->lock);
+	lockdep_assert_held(&flow->lock);
+	WRITE_ONCE(flow->state, flow->key.proto == IPPROTO_TCP ? FZ_FLOW_OPENING : FZ_FLOW_NEW);
+	flow->started = ktime_get_boottime_ns();
 	for (dir = 0; dir < FZ_DIRS; dir++) {
 		struct fz_flow_side *side = &flow->side[dir];
 
-		atomic64_set(&side->packets, 0);
-		atomic64_set(&side->bytes, 0);
+		spin_lock(&side->lock);
+		side->packets = 0;
+		side->bytes = 0;
 		side->counted_packets = 0;
 		side->counted_bytes = 0;
 		WRITE_ONCE(side->fin, false);
+		side->closed = false;
+		spin_unlock(&side->lock);
 	}
-	WRITE_ONCE(flow->state, flow->key.proto == IPPROTO_TCP ? FZ_FLOW_OPENING : FZ_FLOW_NEW);
-	flow->started = ktime_get_boottime_ns();
-	spin_unlock(&flow->lock);
 }
 
 /**
  * fz_flow_restore() - policy admits a flow again that it had ended: it begins anew
  * @az: the device's
- * @flow: judged, with the grant that admits it now
+ * @flow: refused; judged, with the grant that admits it now
  *
- * Context: RCU, BH disabled, no flow's lock held. Of several callers one does it.
+ * Context: RCU, BH disabled, flow->lock held.
+ * Return: true; false if it is gone.
  */
-void fz_flow_restore(struct fz_authz *az, struct fz_flow *flow)
+bool fz_flow_restore(struct fz_authz *az, struct fz_flow *flow)
 {
 	bool ours;
 
+	lockdep_assert_held(&flow->lock);
 	spin_lock(&az->flow_lock);
-	ours = !flow->dead && flow->refused;
+	ours = !flow->dead;
 	if (ours) {
 		WRITE_ONCE(flow->refused, false);
 		list_del(&flow->device_node);
@@ -295,10 +319,11 @@ void fz_flow_restore(struct fz_authz *az, struct fz_flow *flow)
 	}
 	spin_unlock(&az->flow_lock);
 	if (!ours)
-		return;
+		return false;
 	begin_anew(flow);
 	fz_count_add(az, flows_created, 1);
 	fz_tell_flow(az, flow, FZ_END_NONE);
+	return true;
 }
 
 /**
@@ -365,6 +390,8 @@ static struct fz_flow *new_flow(struct fz_authz *az, const struct fz_flow_key *k
 			grant = NULL;
 	}
 	spin_lock_init(&flow->lock);
+	spin_lock_init(&flow->side[0].lock);
+	spin_lock_init(&flow->side[1].lock);
 	flow->key = *key;
 	flow->dir = dir;
 	/* Without the grant that admits it, its number must not be today's. */
@@ -485,6 +512,17 @@ static struct fz_flow *link_flow(struct fz_authz *az, struct fz_flow *flow, bool
 	return flow;
 }
 
+static void finish_victim(struct fz_authz *az, struct fz_flow *victim)
+{
+	if (READ_ONCE(victim->state) == FZ_FLOW_CLOSING) {
+		finish_flow(az, victim, FZ_END_CLOSED);
+		return;
+	}
+	if (!victim->refused)
+		fz_count_add(az, flows_evicted, 1);
+	finish_flow(az, victim, FZ_END_EVICTED);
+}
+
 static void discard_flow(struct fz_authz *az, struct fz_flow *flow)
 {
 	spin_lock(&flow->lock);
@@ -516,22 +554,22 @@ struct fz_flow *fz_flow_create(struct fz_authz *az, const struct fz_flow_key *ke
 	flow = new_flow(az, key, dir, packet, decision, gen, held);
 	if (!flow)
 		return NULL;
+	/* Whoever finds it and ends it waits until its beginning is told. Older ones are locked inside. */
+	spin_lock_nested(&flow->lock, SINGLE_DEPTH_NESTING);
 	spin_lock(&az->flow_lock);
 	found = link_flow(az, flow, opens, &victim);
 	spin_unlock(&az->flow_lock);
-	if (victim && READ_ONCE(victim->state) == FZ_FLOW_CLOSING) {
-		finish_flow(az, victim, FZ_END_CLOSED);
-	} else if (victim) {
-		if (!victim->refused)
-			fz_count_add(az, flows_evicted, 1);
-		finish_flow(az, victim, FZ_END_EVICTED);
+	if (victim)
+		finish_victim(az, victim);
+	if (found == flow) {
+		fz_count_add(az, flows_created, 1);
+		fz_tell_flow(az, flow, FZ_END_NONE);
 	}
+	spin_unlock(&flow->lock);
 	if (found != flow) {
 		discard_flow(az, flow);
 		return found;
 	}
-	fz_count_add(az, flows_created, 1);
 	queue_delayed_work(system_power_efficient_wq, &az->sweep, HZ);
-	fz_tell_flow(az, flow, FZ_END_NONE);
 	return flow;
 }

@@ -17,6 +17,7 @@
 struct fz_authz;
 struct fz_authz_peer;
 struct fz_grant;
+struct fz_meter;
 struct net;
 struct fz_packet;
 
@@ -73,20 +74,25 @@ struct fz_flow_key {
 
 /**
  * struct fz_flow_side - what changes with each bundle of one direction; a cache line of its own
- * @packets: passed
- * @bytes: passed, inner headers included
+ * @packets: passed; @lock
+ * @bytes: passed, inner headers included; @lock
  * @counted_packets: of @packets, already added to the grant; flow->lock
  * @counted_bytes: the same
+ * @lock: inside flow->lock, BH disabled
  * @used: jiffies of the last one, low 32 bits
  * @fin: a FIN was seen from this side
+ * @closed: the flow has ended: what it has counted is told, and nothing passes with it any more.
+ *	    Written under flow->lock and @lock, read under either
  */
 struct fz_flow_side {
-	atomic64_t packets;
-	atomic64_t bytes;
+	u64 packets;
+	u64 bytes;
 	u64 counted_packets;
 	u64 counted_bytes;
+	spinlock_t lock;
 	u32 used;
 	u8 fin;
+	u8 closed;
 } ____cacheline_aligned;
 
 /**
@@ -96,7 +102,8 @@ struct fz_flow_side {
  * @grant: that admitted it, with a reference; NULL where none did (modes open and observe). RCU,
  *	   changed under @lock
  * @gen: az->gen with which it was judged last; changed under @lock
- * @lock: the fields that say so; outside az->flow_lock, BH disabled
+ * @lock: the fields that say so, and that beginning and end are told in their order; outside
+ *	  az->flow_lock, BH disabled
  * @dir: enum fz_direction of the first packet; never changes
  * @state: enum fz_flow_state; changed under @lock
  * @observed: enum fz_reason that enforce would have refused it with; changed under @lock
@@ -105,7 +112,7 @@ struct fz_flow_side {
  * @dead: ended; az->flow_lock
  * @answered: on ap->flows rather than ap->fresh, unless @refused; az->flow_lock
  * @refused: policy ended it, and user space was told; it stays so that what still comes is not taken
- *	for the beginning of another. Changed under az->flow_lock
+ *	for the beginning of another. Changed under @lock and az->flow_lock
  * @icmp_code: of the first packet; never changes
  * @reopened: begun by a SYN where a connection of the other direction was, that was withdrawn or
  *	closing, and not yet answered by a SYN with ACK: see fz_flow_may_reopen(). Only ever cleared,
@@ -216,10 +223,13 @@ bool fz_flow_may_reopen(struct fz_flow *flow, enum fz_direction dir,
 			const struct fz_packet *packet);
 void fz_flow_advance(struct fz_authz *az, struct fz_flow *flow, enum fz_direction dir,
 		     const struct fz_packet *packet);
-void fz_flow_pass(struct fz_flow *flow, enum fz_direction dir, u64 packets, u64 bytes);
+bool fz_flow_pass(struct fz_flow *flow, enum fz_direction dir, u64 packets, u64 bytes);
+bool fz_flow_pass_metered(struct fz_flow *flow, enum fz_direction dir,
+			  const struct fz_packet *packet, struct fz_meter *meter, u64 now,
+			  enum fz_reason *reason);
 void fz_flow_end(struct fz_authz *az, struct fz_flow *flow, enum fz_flow_end end);
 void fz_flow_refuse(struct fz_authz *az, struct fz_flow *flow, enum fz_flow_end end);
-void fz_flow_restore(struct fz_authz *az, struct fz_flow *flow);
+bool fz_flow_restore(struct fz_authz *az, struct fz_flow *flow);
 void fz_flow_touch(struct fz_flow *flow, enum fz_direction dir);
 void fz_flow_end_peer(struct fz_authz *az, struct fz_authz_peer *ap, enum fz_flow_end end);
 void fz_flow_fold(struct fz_flow *flow);

@@ -167,6 +167,17 @@ static void read_grant(const struct fz_grant *grant, struct fz_flow_info *info, 
 	info->lease_ms = lease ? ms_left(lease, now) : 0;
 }
 
+static void read_side(const struct fz_flow *flow, u8 dir, u64 *packets, u64 *bytes)
+{
+	/* For its lock alone. */
+	struct fz_flow_side *side = (struct fz_flow_side *)&flow->side[dir];
+
+	spin_lock_bh(&side->lock);
+	*packets = side->packets;
+	*bytes = side->bytes;
+	spin_unlock_bh(&side->lock);
+}
+
 /**
  * fz_flow_read() - copies a flow for user space
  * @az: the device's
@@ -178,8 +189,6 @@ static void read_grant(const struct fz_grant *grant, struct fz_flow_info *info, 
 void fz_flow_read(const struct fz_authz *az, const struct fz_flow *flow,
 		  struct fz_flow_info *info)
 {
-	const struct fz_flow_side *orig = &flow->side[flow->dir];
-	const struct fz_flow_side *reply = &flow->side[!flow->dir];
 	const struct fz_grant *grant = rcu_dereference(flow->grant);
 	u64 now = ktime_get_boottime_ns();
 
@@ -191,10 +200,8 @@ void fz_flow_read(const struct fz_authz *az, const struct fz_flow *flow,
 	info->observed = READ_ONCE(flow->observed);
 	if (grant)
 		read_grant(grant, info, now);
-	info->orig_packets = atomic64_read(&orig->packets);
-	info->orig_bytes = atomic64_read(&orig->bytes);
-	info->reply_packets = atomic64_read(&reply->packets);
-	info->reply_bytes = atomic64_read(&reply->bytes);
+	read_side(flow, flow->dir, &info->orig_packets, &info->orig_bytes);
+	read_side(flow, !flow->dir, &info->reply_packets, &info->reply_bytes);
 	info->age_ms = div_u64(now - flow->started, NSEC_PER_MSEC);
 	info->timeout_ms = fz_flow_timeout_ms(az, flow);
 }

@@ -164,7 +164,7 @@ static bool is_heir(const struct fz_grant *heir, const struct fz_grant *grant)
 }
 
 /* Judges @flow again. True if it goes on. */
-static bool judge_again(struct fz_authz *az, struct fz_flow *flow, u32 gen, u64 now,
+static bool judge_again(struct fz_authz *az, struct fz_flow *flow, u64 now,
 			struct fz_decision *decision, enum fz_flow_end *end)
 {
 	struct fz_grant *old, *grant = NULL;
@@ -195,6 +195,39 @@ static bool judge_again(struct fz_authz *az, struct fz_flow *flow, u32 gen, u64 
 		WRITE_ONCE(flow->observed, grant ? 0 : decision->reason);
 	else if (decision->verdict == FZ_VERDICT_OBSERVE)
 		decision->verdict = FZ_VERDICT_PASS;	/* told already */
+	return true;
+}
+
+static bool is_gone(struct fz_decision *why)
+{
+	*why = (struct fz_decision){
+		.verdict = FZ_VERDICT_REFUSE,
+		.reason = FZ_REASON_NO_GRANT,
+	};
+	return false;
+}
+
+/* The rest of fz_flow_check(), where it takes more than a look. */
+static bool check_locked(struct fz_authz *az, struct fz_flow *flow, u32 gen, u64 now,
+			 struct fz_decision *why)
+{
+	enum fz_flow_end end = FZ_END_NONE;
+	bool refused = flow->refused;
+
+	lockdep_assert_held(&flow->lock);
+	if (READ_ONCE(flow->dead))
+		return is_gone(why);
+	if (!refused && is_current(flow, gen, now)) {
+		why->verdict = FZ_VERDICT_PASS;
+		return true;
+	}
+	if (!judge_again(az, flow, now, why, &end)) {
+		if (!refused)
+			fz_flow_refuse(az, flow, end);
+		return false;
+	}
+	if (refused && !fz_flow_restore(az, flow))
+		return is_gone(why);
 	WRITE_ONCE(flow->gen, gen);
 	return true;
 }
@@ -218,35 +251,18 @@ bool fz_flow_check(struct fz_authz *az, struct fz_flow *flow, u64 now, struct fz
 {
 	/* Pairs with fz_policy_judge_again(). */
 	u32 gen = smp_load_acquire(&az->gen);
-	enum fz_flow_end end = FZ_END_NONE;
 	struct fz_tuple tuple;
-	bool tell = false, goes_on, refused;
+	bool goes_on;
 
 	if (likely(is_current(flow, gen, now)))
 		return true;
 	spin_lock(&flow->lock);
-	if (READ_ONCE(flow->dead)) {
-		spin_unlock(&flow->lock);
-		memset(why, 0, sizeof(*why));
-		why->verdict = FZ_VERDICT_REFUSE;
-		why->reason = FZ_REASON_NO_GRANT;
-		return false;
-	}
-	refused = READ_ONCE(flow->refused);
-	goes_on = !refused && is_current(flow, gen, now);
-	if (!goes_on) {
-		goes_on = judge_again(az, flow, gen, now, why, &end);
-		tell = goes_on && why->verdict == FZ_VERDICT_OBSERVE;
-	}
+	goes_on = check_locked(az, flow, gen, now, why);
 	spin_unlock(&flow->lock);
-	if (tell) {
+	if (goes_on && why->verdict == FZ_VERDICT_OBSERVE) {
 		fz_flow_tuple(flow, &tuple);
 		fz_tell_denial(az, flow->key.ap, flow->dir, &tuple, why);
 	}
-	if (!goes_on && !refused)
-		fz_flow_refuse(az, flow, end);
-	else if (goes_on && refused)
-		fz_flow_restore(az, flow);
 	return goes_on;
 }
 
@@ -356,13 +372,60 @@ void fz_flow_touch(struct fz_flow *flow, enum fz_direction dir)
  * @packets: how many
  * @bytes: together
  *
- * Context: RCU.
+ * What is counted here is in what is told of the flow's end, however soon that comes.
+ *
+ * Context: RCU, BH disabled. Takes the side's lock.
+ * Return: true; false if the flow has ended: nothing passes with it.
  */
-void fz_flow_pass(struct fz_flow *flow, enum fz_direction dir, u64 packets, u64 bytes)
+bool fz_flow_pass(struct fz_flow *flow, enum fz_direction dir, u64 packets, u64 bytes)
 {
 	struct fz_flow_side *side = &flow->side[dir];
+	bool passes;
 
-	atomic64_add(packets, &side->packets);
-	atomic64_add(bytes, &side->bytes);
-	fz_flow_touch(flow, dir);
+	spin_lock(&side->lock);
+	passes = !side->closed;
+	if (passes) {
+		side->packets += packets;
+		side->bytes += bytes;
+	}
+	spin_unlock(&side->lock);
+	if (passes)
+		fz_flow_touch(flow, dir);
+	return passes;
+}
+
+/**
+ * fz_flow_pass_metered() - counts a packet that passes if a meter has room for it
+ * @flow: the flow
+ * @dir: of the packet
+ * @packet: the packet
+ * @meter: of the flow's grant
+ * @now: boot clock, ns
+ * @reason: set to what fz_meter_take() returns; only with FZ_REASON_NONE it is counted
+ *
+ * A packet that comes too late for the flow has used up nothing.
+ *
+ * Context: RCU, BH disabled. Takes the side's lock.
+ * Return: true; false if the flow has ended: nothing passes with it.
+ */
+bool fz_flow_pass_metered(struct fz_flow *flow, enum fz_direction dir,
+			  const struct fz_packet *packet, struct fz_meter *meter, u64 now,
+			  enum fz_reason *reason)
+{
+	struct fz_flow_side *side = &flow->side[dir];
+	bool open;
+
+	*reason = FZ_REASON_NONE;
+	spin_lock(&side->lock);
+	open = !side->closed;
+	if (open)
+		*reason = fz_meter_take(meter, packet->bytes, now);
+	if (open && *reason == FZ_REASON_NONE) {
+		side->packets += packet->packets;
+		side->bytes += packet->bytes;
+	}
+	spin_unlock(&side->lock);
+	if (open && *reason == FZ_REASON_NONE)
+		fz_flow_touch(flow, dir);
+	return open;
 }

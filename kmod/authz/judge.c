@@ -21,27 +21,50 @@
 #include "authz/tell.h"
 
 enum outcome {
-	PASSES,		/* stays in the queue */
+	PASSES,		/* and is counted */
 	GONE,		/* freed, or held */
+	AGAIN,		/* its flow has ended meanwhile: to be judged once more */
 };
 
-/* Adds the run's packets to its flow. */
-static void close_run(struct fz_bundle *bundle)
+/* Counts packets with their flow. False if it has ended. */
+static bool count(struct fz_bundle *bundle, struct fz_flow *flow, u64 packets, u64 bytes)
 {
-	struct fz_flow *flow = bundle->flow;
-	u8 observed;
+	u8 observed = READ_ONCE(flow->observed);
 
-	if (!flow)
-		return;
-	observed = READ_ONCE(flow->observed);
-	if (!bundle->again) {
-		fz_flow_pass(flow, bundle->dir, bundle->packets, bundle->bytes);
-		if (observed)
-			fz_count_add(bundle->az, observed[bundle->dir][observed], bundle->packets);
-	}
-	bundle->flow = NULL;
+	if (bundle->again)
+		return true;
+	if (!fz_flow_pass(flow, bundle->dir, packets, bytes))
+		return false;
+	if (observed)
+		fz_count_add(bundle->az, observed[bundle->dir][observed], packets);
+	return true;
+}
+
+/* Begins a run with a packet that is counted. */
+static void begin_run(struct fz_bundle *bundle, struct fz_flow *flow,
+		      const struct fz_packet *packet)
+{
+	bundle->flow = flow;
+	bundle->tuple = packet->tuple;
+	bundle->run = 0;
 	bundle->packets = 0;
 	bundle->bytes = 0;
+}
+
+/*
+ * Counts the rest of the run. If the flow has ended since, it does not pass with it: it comes to the
+ * head of @queue once more. Nothing was done about these packets yet but to look at them.
+ */
+static bool close_run(struct fz_bundle *bundle, struct sk_buff_head *queue)
+{
+	struct fz_flow *flow = bundle->flow;
+
+	bundle->flow = NULL;
+	if (!flow || !bundle->run || count(bundle, flow, bundle->packets, bundle->bytes))
+		return true;
+	while (bundle->run--)
+		__skb_queue_head(queue, __skb_dequeue_tail(&bundle->passed));
+	return false;
 }
 
 /**
@@ -98,26 +121,6 @@ static enum outcome refuse_for(struct fz_bundle *bundle, const struct fz_packet 
 	return refuse(bundle, packet, &decision, skb);
 }
 
-/* Begins a run with a packet that passes with @flow. */
-static enum outcome pass(struct fz_bundle *bundle, struct fz_flow *flow,
-			 const struct fz_packet *packet)
-{
-	bundle->flow = flow;
-	bundle->tuple = packet->tuple;
-	bundle->packets = packet->packets;
-	bundle->bytes = packet->bytes;
-	return PASSES;
-}
-
-/* As pass(), for what must not lead others: fragments, errors, and where each needs a look. */
-static enum outcome pass_alone(struct fz_bundle *bundle, struct fz_flow *flow,
-			       const struct fz_packet *packet)
-{
-	pass(bundle, flow, packet);
-	close_run(bundle);
-	return PASSES;
-}
-
 static enum fz_direction other_way(enum fz_direction dir)
 {
 	return dir == FZ_DIR_IN ? FZ_DIR_OUT : FZ_DIR_IN;
@@ -132,8 +135,8 @@ static enum fz_reason remember_fragment(struct fz_bundle *bundle, const struct f
 }
 
 /*
- * Whether the limits of the flow's grant have room for a packet; if not, @why says so. When a quota is
- * used up, another grant may admit the flow.
+ * Counts a packet with its flow, if the limits of the flow's grant have room for it; if not, @why says
+ * so. When a quota is used up, another grant may admit the flow. Without a reason in @why, it has ended.
  */
 static bool charge(struct fz_bundle *bundle, struct fz_flow *flow, const struct fz_packet *packet,
 		   struct fz_decision *why)
@@ -142,16 +145,15 @@ static bool charge(struct fz_bundle *bundle, struct fz_flow *flow, const struct 
 	struct fz_meter *meter;
 	enum fz_reason reason;
 
-	bundle->metered = false;
-	if (bundle->again)
-		return true;
 	do {
 		grant = rcu_dereference(flow->grant);
 		meter = grant ? rcu_dereference(grant->meter) : NULL;
-		if (likely(!meter))
-			return true;
-		bundle->metered = true;
-		reason = fz_meter_take(meter, packet->bytes, bundle->now);
+		bundle->metered = meter && !bundle->again;
+		why->reason = FZ_REASON_NONE;
+		if (likely(!bundle->metered))
+			return count(bundle, flow, packet->packets, packet->bytes);
+		if (!fz_flow_pass_metered(flow, bundle->dir, packet, meter, bundle->now, &reason))
+			return false;
 		if (reason == FZ_REASON_NONE)
 			return true;
 		*why = (struct fz_decision){ .reason = reason, .grant = grant };
@@ -181,31 +183,50 @@ static void decide_alone(struct fz_bundle *bundle, const struct fz_packet *packe
 		decision->verdict = FZ_VERDICT_REFUSE;
 }
 
-/* @charged: limits have been seen to. */
-static enum outcome admit(struct fz_bundle *bundle, struct fz_flow *flow,
-			  const struct fz_packet *packet, struct sk_buff *skb, bool charged)
+/* What becomes of a packet that charge() has not counted. */
+static enum outcome refuse_charge(struct fz_bundle *bundle, struct fz_flow *flow,
+				  const struct fz_packet *packet, struct fz_decision *why,
+				  struct sk_buff *skb)
 {
+	if (why->reason == FZ_REASON_NONE)
+		return AGAIN;
+	if (refuse(bundle, packet, why, skb) == GONE)
+		return GONE;
+	return count(bundle, flow, packet->packets, packet->bytes) ? PASSES : AGAIN;
+}
+
+/* Whether a packet waits behind others of its flow. It is judged again then, and remembered. */
+static bool follows(struct fz_bundle *bundle, const struct fz_flow *flow, struct sk_buff *skb)
+{
+	return unlikely(READ_ONCE(flow->held)) && !bundle->asked &&
+	       fz_ask_follow(bundle->az, flow, bundle->dir, skb);
+}
+
+static enum outcome admit(struct fz_bundle *bundle, struct fz_flow *flow,
+			  const struct fz_packet *packet, struct sk_buff *skb)
+{
+	enum outcome outcome = PASSES;
 	struct fz_decision why;
 	enum fz_reason reason;
 
-	/* It comes here again, and is remembered then. */
-	if (unlikely(READ_ONCE(flow->held)) && !bundle->asked &&
-	    fz_ask_follow(bundle->az, flow, bundle->dir, skb))
+	if (follows(bundle, flow, skb))
 		return GONE;
 	/* Before it is charged: what does not pass uses nothing up. */
 	reason = remember_fragment(bundle, packet, &flow->key);
 	if (reason != FZ_REASON_NONE)
 		return refuse_for(bundle, packet, reason, skb);
-	if (!charged && unlikely(!charge(bundle, flow, packet, &why)) &&
-	    refuse(bundle, packet, &why, skb) == GONE) {
+	if (unlikely(!charge(bundle, flow, packet, &why)))
+		outcome = refuse_charge(bundle, flow, packet, &why, skb);
+	if (unlikely(outcome != PASSES)) {
 		if (packet->kind == FZ_PACKET_FRAGMENT_FIRST)
 			fz_fragment_forget(bundle->az, bundle->ap, bundle->dir, packet);
-		return GONE;
+		return outcome;
 	}
 	fz_flow_advance(bundle->az, flow, bundle->dir, packet);
-	if (unlikely(READ_ONCE(flow->reopened)))
-		return pass_alone(bundle, flow, packet);
-	return pass(bundle, flow, packet);
+	/* There each needs a look. */
+	if (likely(!READ_ONCE(flow->reopened)))
+		begin_run(bundle, flow, packet);
+	return PASSES;
 }
 
 static enum outcome ask(struct fz_bundle *bundle, const struct fz_flow_key *key,
@@ -264,26 +285,34 @@ static enum outcome judge_new(struct fz_bundle *bundle, const struct fz_flow_key
 		return refuse_for(bundle, packet, FZ_REASON_TABLE_FULL, skb);
 	if (decision.verdict == FZ_VERDICT_OBSERVE)
 		fz_tell_denial(bundle->az, bundle->ap, bundle->dir, &packet->tuple, &decision);
-	return admit(bundle, flow, packet, skb, false);
+	return admit(bundle, flow, packet, skb);
 }
 
 /*
  * What is no reply, though it goes the other way than the flow, and so needs leave of its own: the
  * peer, or we, begin a connection from the far end of one that the other side began, perhaps with the
  * same ports; or the flow was withdrawn. It leads to no flow: what is sent back would be taken for its
- * replies, and so would what the withdrawn flow sends.
+ * replies, and so would what the withdrawn flow sends. It leads no run either, and with a flow that has
+ * ended it is not counted.
  */
 static enum outcome judge_reverse(struct fz_bundle *bundle, struct fz_flow *flow,
 				  const struct fz_packet *packet, struct fz_decision *why,
 				  struct sk_buff *skb)
 {
 	struct fz_decision decision;
+	enum fz_reason reason;
 
 	decide_alone(bundle, packet, &decision);
-	bundle->metered = false;
-	if (decision.verdict == FZ_VERDICT_PASS)
-		return admit(bundle, flow, packet, skb, true);
-	return refuse(bundle, packet, why->reason == FZ_REASON_NONE ? &decision : why, skb);
+	if (decision.verdict != FZ_VERDICT_PASS)
+		return refuse(bundle, packet, why->reason == FZ_REASON_NONE ? &decision : why, skb);
+	if (follows(bundle, flow, skb))
+		return GONE;
+	reason = remember_fragment(bundle, packet, &flow->key);
+	if (reason != FZ_REASON_NONE)
+		return refuse_for(bundle, packet, reason, skb);
+	count(bundle, flow, packet->packets, packet->bytes);
+	fz_flow_advance(bundle->az, flow, bundle->dir, packet);
+	return PASSES;
 }
 
 /* As judge_reverse(), where the withdrawn flow is a ghost by now: there is nothing to count by. */
@@ -389,19 +418,27 @@ static enum outcome judge_plain(struct fz_bundle *bundle, const struct fz_packet
 		return judge_reverse(bundle, flow, packet, &found.why, skb);
 	if (!fz_flow_may_reopen(flow, bundle->dir, packet))
 		return refuse_for(bundle, packet, FZ_REASON_NO_GRANT, skb);
-	return admit(bundle, flow, packet, skb, false);
+	return admit(bundle, flow, packet, skb);
 }
 
-/* What belongs to a flow that may go on, without being a packet that could move it. */
-static enum outcome pass_related(struct fz_bundle *bundle, struct fz_flow *flow,
-				 const struct fz_packet *packet, struct sk_buff *skb)
+/*
+ * What belongs to the flow of @key, without being a packet that could move it, or lead others. Without
+ * a flow, it is refused for @reason.
+ */
+static enum outcome judge_related(struct fz_bundle *bundle, const struct fz_flow_key *key,
+				  const struct fz_packet *packet, enum fz_reason reason,
+				  struct sk_buff *skb)
 {
-	struct fz_decision why;
+	struct fz_flow *flow = fz_flow_find(bundle->az, key);
+	struct fz_decision why = {};
 
-	if (unlikely(!charge(bundle, flow, packet, &why)) &&
-	    refuse(bundle, packet, &why, skb) == GONE)
-		return GONE;
-	return pass_alone(bundle, flow, packet);
+	if (!flow)
+		return refuse_for(bundle, packet, reason, skb);
+	if (!fz_flow_check(bundle->az, flow, bundle->now, &why))
+		return refuse(bundle, packet, &why, skb);
+	if (unlikely(!charge(bundle, flow, packet, &why)))
+		return refuse_charge(bundle, flow, packet, &why, skb);
+	return PASSES;
 }
 
 /* A later fragment goes the way of the first, as long as its flow may. */
@@ -409,8 +446,7 @@ static enum outcome judge_later(struct fz_bundle *bundle, const struct fz_packet
 				struct sk_buff *skb)
 {
 	struct fz_flow_key key;
-	struct fz_decision why = {};
-	struct fz_flow *flow;
+	enum outcome outcome;
 	enum fz_reason reason;
 
 	if (bundle->again)
@@ -419,12 +455,11 @@ static enum outcome judge_later(struct fz_bundle *bundle, const struct fz_packet
 		reason = fz_fragment_later(bundle->az, bundle->ap, bundle->dir, packet, &key);
 	if (reason != FZ_REASON_NONE)
 		return refuse_for(bundle, packet, reason, skb);
-	flow = fz_flow_find(bundle->az, &key);
-	if (!flow)
-		return refuse_for(bundle, packet, FZ_REASON_FRAGMENT, skb);
-	if (!fz_flow_check(bundle->az, flow, bundle->now, &why))
-		return refuse(bundle, packet, &why, skb);
-	return pass_related(bundle, flow, packet, skb);
+	/* Not from the start: it would be taken for a duplicate. */
+	do {
+		outcome = judge_related(bundle, &key, packet, FZ_REASON_FRAGMENT, skb);
+	} while (outcome == AGAIN);
+	return outcome;
 }
 
 /*
@@ -436,18 +471,11 @@ static enum outcome judge_error(struct fz_bundle *bundle, const struct fz_packet
 {
 	enum fz_direction other = other_way(bundle->dir);
 	struct fz_flow_key key;
-	struct fz_decision why = {};
-	struct fz_flow *flow;
 
 	fz_flow_key_make(&key, bundle->ap, other, &packet->quoted);
-	flow = fz_flow_find(bundle->az, &key);
-	if (!flow && fz_flow_key_alone(&key, other, &packet->quoted))
-		flow = fz_flow_find(bundle->az, &key);
-	if (!flow)
-		return refuse_for(bundle, packet, FZ_REASON_NO_GRANT, skb);
-	if (!fz_flow_check(bundle->az, flow, bundle->now, &why))
-		return refuse(bundle, packet, &why, skb);
-	return pass_related(bundle, flow, packet, skb);
+	if (!fz_flow_find(bundle->az, &key))
+		fz_flow_key_alone(&key, other, &packet->quoted);
+	return judge_related(bundle, &key, packet, FZ_REASON_NO_GRANT, skb);
 }
 
 /* Whether a packet is the next of the run: same flow, and nothing in it that changes the flow. */
@@ -459,29 +487,47 @@ static bool continues_run(const struct fz_bundle *bundle, const struct fz_packet
 	       fz_tuple_equal(&bundle->tuple, &packet->tuple);
 }
 
-static enum outcome judge_packet(struct fz_bundle *bundle, struct sk_buff *skb)
+static enum outcome judge_packet(struct fz_bundle *bundle, const struct fz_packet *packet,
+				 struct sk_buff *skb)
 {
-	struct fz_packet packet;
-	enum fz_reason reason = fz_dissect(skb, &packet);
-
-	if (reason == FZ_REASON_NONE && continues_run(bundle, &packet)) {
-		bundle->packets += packet.packets;
-		bundle->bytes += packet.bytes;
-		return PASSES;
-	}
-	close_run(bundle);
-	if (reason != FZ_REASON_NONE)
-		return refuse_for(bundle, &packet, reason, skb);
-	switch ((enum fz_packet_kind)packet.kind) {
+	switch ((enum fz_packet_kind)packet->kind) {
 	case FZ_PACKET_PLAIN:
 	case FZ_PACKET_FRAGMENT_FIRST:
-		return judge_plain(bundle, &packet, skb);
+		return judge_plain(bundle, packet, skb);
 	case FZ_PACKET_FRAGMENT_LATER:
-		return judge_later(bundle, &packet, skb);
+		return judge_later(bundle, packet, skb);
 	case FZ_PACKET_ERROR:
-		return judge_error(bundle, &packet, skb);
+		return judge_error(bundle, packet, skb);
 	}
-	return refuse_for(bundle, &packet, FZ_REASON_MALFORMED, skb);
+	return refuse_for(bundle, packet, FZ_REASON_MALFORMED, skb);
+}
+
+/* Judges the first packet of @queue, unless others have to be judged again before it. */
+static void judge_next(struct fz_bundle *bundle, struct sk_buff_head *queue)
+{
+	struct sk_buff *skb = skb_peek(queue);
+	struct fz_packet packet;
+	enum fz_reason reason = fz_dissect(skb, &packet);
+	enum outcome outcome;
+
+	if (reason == FZ_REASON_NONE && continues_run(bundle, &packet)) {
+		bundle->run++;
+		bundle->packets += packet.packets;
+		bundle->bytes += packet.bytes;
+		__skb_unlink(skb, queue);
+		__skb_queue_tail(&bundle->passed, skb);
+		return;
+	}
+	if (!close_run(bundle, queue))
+		return;
+	__skb_unlink(skb, queue);
+	do {
+		outcome = reason == FZ_REASON_NONE ?
+			  judge_packet(bundle, &packet, skb) :
+			  refuse_for(bundle, &packet, reason, skb);
+	} while (outcome == AGAIN);
+	if (outcome == PASSES)
+		__skb_queue_tail(&bundle->passed, skb);
 }
 
 /**
@@ -493,17 +539,13 @@ static enum outcome judge_packet(struct fz_bundle *bundle, struct sk_buff *skb)
  */
 void fz_judge_queue(struct fz_bundle *bundle, struct sk_buff_head *queue)
 {
-	struct sk_buff_head passed;
-	struct sk_buff *skb;
-
-	__skb_queue_head_init(&passed);
+	__skb_queue_head_init(&bundle->passed);
 	bundle->now = ktime_get_boottime_ns();
-	while ((skb = __skb_dequeue(queue))) {
-		if (judge_packet(bundle, skb) == PASSES)
-			__skb_queue_tail(&passed, skb);
-	}
-	close_run(bundle);
-	skb_queue_splice(&passed, queue);
+	do {
+		while (!skb_queue_empty(queue))
+			judge_next(bundle, queue);
+	} while (!close_run(bundle, queue));
+	skb_queue_splice(&bundle->passed, queue);
 }
 
 /**

@@ -25,8 +25,10 @@ struct fz_packet;
  * @metered: the run's grant has limits, for which each packet counts by itself
  * @flow: of the run of packets at hand, NULL if there is none
  * @tuple: of the run
- * @packets: of the run, not yet counted
- * @bytes: of the run, not yet counted
+ * @run: skbs of the run after the first, not yet counted; the last in @passed
+ * @packets: in these
+ * @bytes: in these
+ * @passed: what may pass
  */
 struct fz_bundle {
 	struct fz_authz *az;
@@ -38,8 +40,10 @@ struct fz_bundle {
 	bool metered;
 	struct fz_flow *flow;
 	struct fz_tuple tuple;
+	unsigned int run;
 	u64 packets;
 	u64 bytes;
+	struct sk_buff_head passed;
 };
 
 void fz_judge_queue(struct fz_bundle *bundle, struct sk_buff_head *queue);

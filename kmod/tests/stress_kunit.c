@@ -15,6 +15,7 @@
 
 #define WORKERS 3
 #define CHANGES 1500
+#define ENDS 300
 
 struct worker {
 	struct fz_stage *stage;
@@ -288,8 +289,152 @@ static void everything_at_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, stage->az.ask.count);
 }
 
+/* Of one flow, what passed and what was told about it. */
+struct ledger {
+	struct worker workers[WORKERS];
+	struct fz_tuple tuple;
+	atomic_t alive;
+	atomic64_t bundles;
+	atomic64_t ends;
+	atomic64_t out_of_order;
+	atomic64_t packets;
+	atomic64_t bytes;
+};
+
+static struct ledger *ledger;
+
+static void note_flow(struct fz_authz *az, const struct fz_flow *flow, enum fz_flow_end end)
+{
+	struct fz_flow_info info;
+
+	if (end == FZ_END_NONE) {
+		if (atomic_inc_return(&ledger->alive) != 1)
+			atomic64_inc(&ledger->out_of_order);
+		return;
+	}
+	if (atomic_dec_return(&ledger->alive))
+		atomic64_inc(&ledger->out_of_order);
+	fz_flow_read(az, flow, &info);
+	atomic64_inc(&ledger->ends);
+	atomic64_add(info.orig_packets, &ledger->packets);
+	atomic64_add(info.orig_bytes, &ledger->bytes);
+}
+
+static const struct fz_authz_listener noting = {
+	.denial = no_denial,
+	.flow = note_flow,
+	.request = take_request,
+};
+
+static int send_bundles(void *data)
+{
+	struct worker *worker = data;
+	struct sk_buff_head queue;
+	unsigned int i;
+
+	__skb_queue_head_init(&queue);
+	while (!kthread_should_stop()) {
+		for (i = 0; i < 64; i++)
+			__skb_queue_tail(&queue, fz_stage_packet(worker->stage, &ledger->tuple, 0, 20));
+		local_bh_disable();
+		fz_authz_judge(&worker->stage->az, &worker->stage->peers[0], FZ_DIR_IN, &queue);
+		local_bh_enable();
+		worker->passed += skb_queue_len(&queue);
+		__skb_queue_purge(&queue);
+		atomic64_inc(&ledger->bundles);
+		cond_resched();
+	}
+	return 0;
+}
+
+/* Takes the flow's leave and gives it back, while its grant stays. */
+static void end_flow(struct fz_stage *stage, unsigned int how)
+{
+	switch (how % 3) {
+	case 0:
+		fz_stage_grant(stage, 0, FZ_STAGE_ANY, "all", FZ_DIR_IN, FZ_ACTION_DENY, 0);
+		if (how % 2)
+			fz_stage_sweep(stage);
+		fz_stage_revoke(stage, 0, FZ_STAGE_ANY, "all", FZ_DIR_IN);
+		break;
+	case 1:
+		fz_flow_flush(&stage->az, NULL);
+		break;
+	case 2:
+		fz_stage_sweep(stage);
+		break;
+	}
+}
+
+/* However a flow ends under its packets, they are told of, each once, to user space and grant. */
+static void counts_what_passed(struct kunit *test, u64 quota)
+{
+	struct fz_grant_spec spec = { .resource = "all", .limits.quota = quota };
+	struct fz_stage *stage = test->priv;
+	struct fz_grant_info info = {};
+	struct fz_flow *flow;
+	u64 passed = 0;
+	unsigned int i;
+
+	spec.ap = &stage->peers[0];
+	ledger = kunit_kzalloc(test, sizeof(*ledger), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, ledger);
+	stage->az.listener = &noting;
+	fz_stage_tuple(stage, &ledger->tuple, IPPROTO_UDP, "10.8.0.1", 1000, "10.2.0.2", 53);
+	KUNIT_ASSERT_EQ(test, 0, fz_stage_resource(stage, 0, "all", "10.2.0.0/16", ""));
+	KUNIT_ASSERT_EQ(test, 0, fz_grant_set(&stage->az, 0, &spec, 1, NULL, NULL));
+	for (i = 0; i < WORKERS; i++) {
+		struct worker *worker = &ledger->workers[i];
+
+		worker->stage = stage;
+		worker->task = kthread_run(send_bundles, worker, "fz-ledger/%u", i);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(worker->task));
+	}
+	for (i = 0; i < ENDS; i++) {
+		s64 before = atomic64_read(&ledger->bundles);
+
+		end_flow(stage, i);
+		/* Each time under another packet of a bundle, where there are CPUs enough. */
+		while (atomic64_read(&ledger->bundles) == before)
+			cond_resched();
+	}
+	for (i = 0; i < WORKERS; i++) {
+		kthread_stop(ledger->workers[i].task);
+		passed += ledger->workers[i].passed;
+	}
+	fz_flow_flush(&stage->az, NULL);
+	/* One more, to find the grant by. */
+	KUNIT_EXPECT_TRUE(test, fz_stage_judge(stage, 0, FZ_DIR_IN,
+					       fz_stage_packet(stage, &ledger->tuple, 0, 20)));
+	flow = fz_stage_flow(stage, 0, FZ_DIR_IN, &ledger->tuple);
+	KUNIT_ASSERT_NOT_NULL(test, flow);
+	rcu_read_lock();
+	fz_grant_read(rcu_dereference(flow->grant), &info);
+	rcu_read_unlock();
+	kunit_info(test, "%llu passed, %lld ends\n", passed, atomic64_read(&ledger->ends));
+	KUNIT_EXPECT_LT(test, ENDS / 10, atomic64_read(&ledger->ends));
+	KUNIT_EXPECT_EQ(test, 0LL, atomic64_read(&ledger->out_of_order));
+	KUNIT_EXPECT_EQ(test, passed, (u64)atomic64_read(&ledger->packets));
+	KUNIT_EXPECT_EQ(test, passed * 48, (u64)atomic64_read(&ledger->bytes));
+	KUNIT_EXPECT_EQ(test, passed, info.packets);
+	KUNIT_EXPECT_EQ(test, passed * 48, info.bytes);
+	KUNIT_EXPECT_EQ(test, quota ? (passed + 1) * 48 : 0, info.used);
+}
+
+static void ends_are_exact(struct kunit *test)
+{
+	counts_what_passed(test, 0);
+}
+
+static void ends_are_exact_with_a_quota(struct kunit *test)
+{
+	counts_what_passed(test, 1ULL << 60);
+}
+
 static struct kunit_case cases[] = {
 	KUNIT_CASE(everything_at_once),
+	KUNIT_CASE(ends_are_exact),
+	KUNIT_CASE(ends_are_exact_with_a_quota),
 	{}
 };
 
