@@ -191,19 +191,35 @@ void fz_authz_peer_init(struct fz_authz *az, struct fz_authz_peer *ap, u64 id)
 }
 
 /**
+ * fz_authz_peer_going() - a peer is about to be removed
+ * @ap: the peer's
+ *
+ * Before it loses addresses and grants: flows that end from here on end for its removal, whatever it
+ * was that they missed first.
+ *
+ * Context: device_update_lock held; fz_authz_peer_remove() follows.
+ */
+void fz_authz_peer_going(struct fz_authz_peer *ap)
+{
+	WRITE_ONCE(ap->dead, true);
+	/* Pairs with is_leaving(): who misses something knows why. */
+	smp_wmb();
+}
+
+/**
  * fz_authz_peer_remove() - takes a peer out of the authorization
  * @az: the device's
  * @ap: the peer's; may be freed after an RCU grace period
  *
- * 1. Marked dead, nothing comes to its lists any more. 2. Its grants go. 3. What is held for it is
+ * 1. Dead, nothing comes to its lists any more. 2. Its grants go. 3. What is held for it is
  * dropped. 4. Its flows end. 5. What is remembered of it is forgotten.
  *
  * Context: device_update_lock held, may sleep; takes az->lock.
  */
 void fz_authz_peer_remove(struct fz_authz *az, struct fz_authz_peer *ap)
 {
+	fz_authz_peer_going(ap);
 	mutex_lock(&az->lock);
-	WRITE_ONCE(ap->dead, true);
 	list_del_rcu(&ap->node);
 	fz_grant_drop_peer(az, ap);
 	fz_filter_free(&ap->grants.filter);

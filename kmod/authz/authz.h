@@ -164,8 +164,8 @@ struct fz_held_list {
  * @az: its device's
  * @id: for messages and traces; not 0
  * @mode: of each direction, FZ_MODE_INHERIT unless overridden; az->lock to write
- * @dead: being removed; judges nothing any more. Written with every lock below taken once after,
- *	  so that nothing comes to a list that was emptied
+ * @dead: being removed; judges nothing any more. Written before anything is taken from the peer, with
+ *	  every lock below taken once after, so that nothing comes to a list that was emptied
  * @n_flows: flows of the peer; az->flow_lock
  * @held: flows held
  * @flows: answered flows, by struct fz_flow.peer_node; az->flow_lock
@@ -320,6 +320,7 @@ int fz_authz_init(struct fz_authz *az, struct net_device *dev, const struct fz_a
 void fz_authz_stop(struct fz_authz *az);
 void fz_authz_destroy(struct fz_authz *az);
 void fz_authz_peer_init(struct fz_authz *az, struct fz_authz_peer *ap, u64 id);
+void fz_authz_peer_going(struct fz_authz_peer *ap);
 void fz_authz_peer_remove(struct fz_authz *az, struct fz_authz_peer *ap);
 void fz_authz_reroute_begin(struct fz_authz *az);
 void fz_authz_reroute_end(struct fz_authz *az, bool lost);

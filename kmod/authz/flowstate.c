@@ -155,6 +155,14 @@ static bool has_address(struct fz_authz *az, const struct fz_flow *flow,
 	return false;
 }
 
+/* Whether what is missing is so because the peer is being removed; its flows go one by one. */
+static bool is_leaving(const struct fz_authz_peer *ap)
+{
+	/* Pairs with fz_authz_peer_going(). */
+	smp_rmb();
+	return READ_ONCE(ap->dead);
+}
+
 /* Whether @heir is @grant after a change of it, or restated by an epoch. */
 static bool is_heir(const struct fz_grant *heir, const struct fz_grant *grant)
 {
@@ -172,8 +180,7 @@ static bool judge_again(struct fz_authz *az, struct fz_flow *flow, u64 now,
 
 	lockdep_assert_held(&flow->lock);
 	if (!has_address(az, flow, decision)) {
-		/* A peer that is being removed has no addresses; its flows go one by one. */
-		*end = READ_ONCE(flow->key.ap->dead) ? FZ_END_PEER_REMOVED : FZ_END_SOURCE;
+		*end = FZ_END_SOURCE;
 		return false;
 	}
 	fz_flow_tuple(flow, &tuple);
@@ -223,7 +230,7 @@ static bool check_locked(struct fz_authz *az, struct fz_flow *flow, u32 gen, u64
 	}
 	if (!judge_again(az, flow, now, why, &end)) {
 		if (!refused)
-			fz_flow_refuse(az, flow, end);
+			fz_flow_refuse(az, flow, is_leaving(flow->key.ap) ? FZ_END_PEER_REMOVED : end);
 		return false;
 	}
 	if (refused && !fz_flow_restore(az, flow))

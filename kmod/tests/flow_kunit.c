@@ -9,6 +9,7 @@
 
 #include "authz/decide.h"
 #include "authz/ghosts.h"
+#include "authz/policy.h"
 #include "tests/stage.h"
 #include "tests/suites.h"
 
@@ -440,6 +441,57 @@ static void lost_address_ends_it(struct kunit *test)
 	stage->peers[0].dead = false;
 	KUNIT_EXPECT_EQ(test, 1, stage->n_ends);
 	expect_end(FZ_END_PEER_REMOVED);
+}
+
+/* Whatever it is that a sweep, or a packet, misses first while a peer is being removed. */
+static void removal_is_why(struct kunit *test)
+{
+	struct fz_stage *stage = test->priv;
+	struct fz_tuple tuple;
+	const char *all = "all";
+	unsigned int how;
+
+	fz_stage_tuple(stage, &tuple, IPPROTO_UDP, "10.8.0.1", 1000, "10.2.0.2", 53);
+	for (how = 0; how < 10; how++) {
+		set_up(stage, FZ_DIR_IN);
+		expect_passes(0, FZ_DIR_IN, &tuple, 0);
+		stage->n_ends = 0;
+		if (how / 2 == 4)
+			fz_stage_grant(stage, 0, 0, all, FZ_DIR_IN, FZ_ACTION_ALLOW, 1);
+		fz_authz_reroute_begin(&stage->az);
+		fz_authz_peer_going(&stage->peers[0]);
+		switch (how / 2) {
+		case 0:
+			mutex_lock(&stage->az.lock);
+			fz_grant_drop_peer(&stage->az, &stage->peers[0]);
+			mutex_unlock(&stage->az.lock);
+			break;
+		case 1:
+			fz_stage_grant(stage, 0, FZ_STAGE_ANY, all, FZ_DIR_IN, FZ_ACTION_DENY, 0);
+			break;
+		case 2:
+			fz_resource_del(&stage->az, 0, &all, 1, NULL, NULL);
+			break;
+		case 3:
+			stage->lost = true;
+			fz_authz_reroute_end(&stage->az, true);
+			break;
+		case 4:
+			wait_ms(2);
+			break;
+		}
+		if (how % 2)
+			fz_stage_sweep(stage);
+		else
+			KUNIT_EXPECT_FALSE(test, fz_stage_pass(stage, 0, FZ_DIR_IN, &tuple, 0));
+		KUNIT_EXPECT_EQ_MSG(test, 1, stage->n_ends, "in way %u", how);
+		expect_end(FZ_END_PEER_REMOVED);
+		fz_authz_reroute_end(&stage->az, false);
+		stage->peers[0].dead = false;
+		stage->lost = false;
+		fz_stage_revoke(stage, 0, FZ_STAGE_ANY, all, FZ_DIR_IN);
+		fz_flow_flush(&stage->az, NULL);
+	}
 }
 
 static void peer_removal_ends_all(struct kunit *test)
@@ -1065,6 +1117,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(another_grant_carries_on),
 	KUNIT_CASE(lease_ends_it),
 	KUNIT_CASE(lost_address_ends_it),
+	KUNIT_CASE(removal_is_why),
 	KUNIT_CASE(peer_removal_ends_all),
 	KUNIT_CASE(follows_tcp),
 	KUNIT_CASE(connections_begin_at_one_end),

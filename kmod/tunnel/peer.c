@@ -186,16 +186,18 @@ void fz_peer_put(struct fz_peer *peer)
 
 /*
  * Phase 1: nothing new begins.
- * 1. Nobody finds the peer any more: not by address, key or index.
- * 2. Timers, handshakes and staged packets see that it is dead.
- * 3. There are no keys and no new ones.
- * 4. Authorization forgets it.
+ * 1. Authorization knows why its flows end from here on.
+ * 2. Nobody finds the peer any more: not by address, key or index.
+ * 3. Timers, handshakes and staged packets see that it is dead.
+ * 4. There are no keys and no new ones.
+ * 5. Authorization forgets it.
  */
 static void peer_mark_dead(struct fz_peer *peer)
 {
 	struct fz_device *fz = peer->device;
 
 	lockdep_assert_held(&fz->device_update_lock);
+	fz_authz_peer_going(&peer->authz);
 	list_del_init(&peer->peer_list);
 	fz->num_peers--;
 	fz_allowedips_remove_by_peer(&fz->allowedips, &peer->allowedips_list);
