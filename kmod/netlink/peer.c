@@ -519,6 +519,7 @@ static int apply_peer(struct fz_device *fz, const struct nlattr *nest, const str
 	struct fz_peer *peer = fz_peertable_lookup(fz, nla_data(set->tb[FZ_PEER_A_PUBLIC_KEY]));
 	const struct nlattr *keepalive = set->tb[FZ_PEER_A_PERSISTENT_KEEPALIVE_INTERVAL];
 	const struct nlattr *psk = set->tb[FZ_PEER_A_PRESHARED_KEY];
+	LIST_HEAD(aside);
 	int ret = 0;
 
 	if (!peer) {
@@ -535,9 +536,10 @@ static int apply_peer(struct fz_device *fz, const struct nlattr *nest, const str
 	}
 	apply_settings(peer, set);
 	if (set->flags & FZ_PEER_F_REPLACE_ALLOWEDIPS)
-		fz_allowedips_remove_by_peer(&fz->allowedips, &peer->allowedips_list);
+		fz_allowedips_set_aside(&peer->allowedips_list, &aside);
 	if (set->tb[FZ_PEER_A_ALLOWEDIPS])
 		ret = apply_allowedips(peer, set->tb[FZ_PEER_A_ALLOWEDIPS], extack);
+	fz_allowedips_remove_by_peer(&fz->allowedips, &aside);
 	if (!ret && (set->n_candidates || set->flags & FZ_PEER_F_REPLACE_CANDIDATES))
 		ret = apply_candidates(peer, nest, set, extack);
 	/* Begins a handshake, and the next is a while away: only now there is a way to the peer. */

@@ -241,6 +241,43 @@ static void allowedips_says_what_was_lost(struct kunit *test)
 	end(test);
 }
 
+/* Whoever states the same again takes nothing away, not even for a moment. */
+static void allowedips_are_stated_again(struct kunit *test)
+{
+	static const struct {
+		const char *address;
+		u8 len;
+		bool lost;
+	} stated[] = {
+		{ "10.1.2.0", 24, false },
+		/* More; the longer one goes, but is held by the shorter; less. */
+		{ "10.1.0.0", 16, false },
+		{ "10.1.2.0", 24, true },
+	};
+	struct scene *scene = begin(test);
+	unsigned int i;
+	LIST_HEAD(aside);
+
+	KUNIT_EXPECT_EQ(test, 0, insert(test, "10.0.0.0", 8, 1));
+	KUNIT_EXPECT_EQ(test, 0, insert(test, "10.1.2.0", 24, 0));
+	KUNIT_EXPECT_EQ(test, 0, insert(test, "fd00::", 8, 0));
+	fz_allowedips_lost(&scene->table);
+	for (i = 0; i < ARRAY_SIZE(stated); i++) {
+		fz_allowedips_set_aside(&scene->owned[0], &aside);
+		KUNIT_EXPECT_EQ(test, 0, owner_of(test, "10.1.2.3"));
+		KUNIT_EXPECT_EQ(test, 0, insert(test, stated[i].address, stated[i].len, 0));
+		KUNIT_EXPECT_EQ(test, 0, owner_of(test, "10.1.2.3"));
+		KUNIT_EXPECT_EQ(test, 0, insert(test, "fd00::", 8, 0));
+		fz_allowedips_remove_by_peer(&scene->table, &aside);
+		KUNIT_EXPECT_EQ(test, 0, owner_of(test, "10.1.2.3"));
+		KUNIT_EXPECT_EQ_MSG(test, stated[i].lost, fz_allowedips_lost(&scene->table),
+				    "set %u", i);
+	}
+	KUNIT_EXPECT_EQ(test, 1, owner_of(test, "10.1.3.3"));
+	KUNIT_EXPECT_EQ(test, -ENOENT, take(test, "10.1.0.0", 16, 0));
+	end(test);
+}
+
 static void allowedips_refuses_what_is_no_prefix(struct kunit *test)
 {
 	struct scene *scene = begin(test);
@@ -508,6 +545,7 @@ static struct kunit_case allowedips_cases[] = {
 	KUNIT_CASE(allowedips_prefers_the_longest),
 	KUNIT_CASE(allowedips_moves_a_prefix),
 	KUNIT_CASE(allowedips_says_what_was_lost),
+	KUNIT_CASE(allowedips_are_stated_again),
 	KUNIT_CASE(allowedips_refuses_what_is_no_prefix),
 	KUNIT_CASE(allowedips_reads_packets),
 	KUNIT_CASE(allowedips_agrees_with_brute_force),

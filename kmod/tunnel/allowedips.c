@@ -166,18 +166,23 @@ static void give(struct fz_allowedip *node, struct fz_peer *peer, struct list_he
 	rcu_assign_pointer(node->peer, peer);
 }
 
-/* Whether what is below @node, which may be NULL, was another's than @peer's. */
-static bool was_others(const struct fz_allowedips *table, const struct fz_allowedip *node,
-		       const struct fz_peer *peer)
+/* Whose the addresses at @node are, or were, that nobody has a longer prefix of; it may be NULL. */
+static const struct fz_peer *owner_at(const struct fz_allowedips *table,
+				      const struct fz_allowedip *node)
 {
-	const struct fz_peer *owner;
+	const struct fz_peer *owner = NULL;
 
-	for (; node; node = node->parent) {
+	for (; node && !owner; node = node->parent)
 		owner = rcu_dereference_protected(node->peer, lockdep_is_held(table->lock));
-		if (owner)
-			return owner != peer;
-	}
-	return false;
+	return owner;
+}
+
+/* Notes that the addresses of @owner, if it is anybody, go to @peer. */
+static void note_gift(struct fz_allowedips *table, const struct fz_peer *owner,
+		      const struct fz_peer *peer)
+{
+	if (owner && owner != peer)
+		table->lost = true;
 }
 
 /**
@@ -218,7 +223,7 @@ int fz_allowedips_insert(struct fz_allowedips *table, u8 family, const void *add
 	}
 
 	if (node && node->prefix.len == len && shared == len) {
-		table->lost |= was_others(table, node, peer);
+		note_gift(table, owner_at(table, node), peer);
 		give(node, peer, owned);
 		table->seq++;
 		return 0;
@@ -241,7 +246,7 @@ int fz_allowedips_insert(struct fz_allowedips *table, u8 family, const void *add
 		adopt(top, node);
 	}
 	top->parent = parent;
-	table->lost |= was_others(table, parent, peer);
+	note_gift(table, owner_at(table, parent), peer);
 	give(new, peer, owned);
 	rcu_assign_pointer(*link, top);
 	table->seq++;
@@ -269,10 +274,13 @@ static bool is_needed(const struct fz_allowedip *node)
 static void take_away(struct fz_allowedips *table, struct fz_allowedip *node)
 {
 	struct fz_allowedip *parent = node->parent;
+	const struct fz_peer *peer = owner_at(table, node);
 
 	list_del(&node->siblings);
 	RCU_INIT_POINTER(node->peer, NULL);
-	table->lost = true;
+	/* A shorter prefix may hold them still. */
+	if (owner_at(table, parent) != peer)
+		table->lost = true;
 	if (!is_needed(node)) {
 		splice_out(table, node);
 		if (parent && !is_needed(parent))
@@ -312,7 +320,7 @@ int fz_allowedips_remove(struct fz_allowedips *table, u8 family, const void *add
 /**
  * fz_allowedips_remove_by_peer() - take all prefixes from a peer
  * @table: of the device
- * @owned: the peer's list of entries; empty afterwards
+ * @owned: the peer's list of entries, or those set aside; empty afterwards
  *
  * Context: update_lock held.
  */
@@ -325,6 +333,22 @@ void fz_allowedips_remove_by_peer(struct fz_allowedips *table, struct list_head 
 	/* Beside each entry only forks go, and these are in no list. */
 	list_for_each_entry_safe(node, next, owned, siblings)
 		take_away(table, node);
+}
+
+/**
+ * fz_allowedips_set_aside() - begin to state anew which prefixes a peer has
+ * @owned: the peer's list of entries; empty afterwards
+ * @aside: an empty list; takes the entries
+ *
+ * All still are the peer's. fz_allowedips_insert() puts those that are stated again back into @owned,
+ * without a moment in which they are nobody's; what stays in @aside is for
+ * fz_allowedips_remove_by_peer().
+ *
+ * Context: update_lock held until @aside is empty again.
+ */
+void fz_allowedips_set_aside(struct list_head *owned, struct list_head *aside)
+{
+	list_splice_init(owned, aside);
 }
 
 /**

@@ -73,6 +73,7 @@ int fz_allowedips_insert(struct fz_allowedips *table, u8 family, const void *add
 int fz_allowedips_remove(struct fz_allowedips *table, u8 family, const void *address, u8 len,
 			 const struct fz_peer *peer);
 void fz_allowedips_remove_by_peer(struct fz_allowedips *table, struct list_head *owned);
+void fz_allowedips_set_aside(struct list_head *owned, struct list_head *aside);
 bool fz_allowedips_lost(struct fz_allowedips *table);
 struct fz_allowedip *fz_allowedips_find(struct fz_allowedips *table, u8 family,
 					const void *address, u8 len);

@@ -90,6 +90,32 @@ many_segments()
 	equal "$(dropped)" "$before" "number of packets dropped"
 }
 
+refused()
+{
+	on left fzctl stats tun --json | jq '[.refused[] | .in.refused, .out.refused] | add'
+}
+
+# Whoever states again what a peer's addresses are takes none of them away, not even for the moment that
+# it takes to read a thousand others.
+same_addresses()
+{
+	local ips before errors pinging
+
+	tunnel
+	ips=$(printf '10.1.%d.0/24,' {0..255} && printf '10.%d.0.0/16,' {2..255})192.168.7.2/32
+	cmd_ok on left fzctl set tun peer "$(fzctl pubkey <"$WORK/right.key")" allowed-ips "$ips"
+	before=$(refused)
+	errors=$(on left cat /sys/class/net/tun/statistics/tx_errors)
+	on left timeout 120 ping -q -f -c 5000 192.168.7.2 >"$WORK/ping" 2>&1 &
+	pinging=$!
+	while kill -0 "$pinging" 2>/dev/null; do
+		cmd_ok on left fzctl set tun peer "$(fzctl pubkey <"$WORK/right.key")" allowed-ips "$ips"
+	done
+	wait "$pinging"
+	equal "$(refused)" "$before" "number of packets refused"
+	equal "$(on left cat /sys/class/net/tun/statistics/tx_errors)" "$errors" "number of packets without a peer"
+}
+
 # listener NAMESPACE: takes the role of who answers requests and begins an epoch on tun, says "ready",
 # and stays until its input ends
 listener()
@@ -117,6 +143,7 @@ moves()
 
 check "the same private key keeps the session" same_key
 check "a super-packet of many segments" many_segments
+check "allowed IPs stated again lose no packet" same_addresses
 if /usr/bin/python3 -c 'import yaml'; then
 	check "roles and epochs end when a device moves" moves
 fi
