@@ -41,7 +41,16 @@ int fz_authz_module_init(void)
 		return err;
 	err = fz_flow_module_init();
 	if (err)
-		fz_grant_module_exit();
+		goto no_flows;
+	err = fz_policy_module_init();
+	if (err)
+		goto no_policies;
+	return 0;
+
+no_policies:
+	fz_flow_module_exit();
+no_flows:
+	fz_grant_module_exit();
 	return err;
 }
 
@@ -52,6 +61,7 @@ int fz_authz_module_init(void)
  */
 void fz_authz_module_exit(void)
 {
+	fz_policy_module_exit();
 	rcu_barrier();
 	fz_flow_module_exit();
 	fz_grant_module_exit();
@@ -155,6 +165,8 @@ void fz_authz_destroy(struct fz_authz *az)
 	RCU_INIT_POINTER(az->policy, NULL);
 	fz_policy_retire(az, policy);
 	mutex_unlock(&az->lock);
+	/* They need the lock to go. */
+	fz_policy_wait();
 	WARN_ON(az->n_flows || !list_empty(&az->peers));
 	rhashtable_destroy(&az->flows);
 	fz_ghosts_free(az);

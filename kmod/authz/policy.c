@@ -7,6 +7,34 @@
 
 #include "authz/filter.h"
 
+/* Grants let go of before others get the lock. */
+#define RETIRE_BATCH 1024
+
+/* Where policies go that were replaced: one can be as large as memory allows. */
+static struct workqueue_struct *retirement;
+
+/**
+ * fz_policy_module_init() - makes what all devices share
+ *
+ * Context: module load.
+ * Return: 0 or -ENOMEM.
+ */
+int fz_policy_module_init(void)
+{
+	retirement = alloc_workqueue("fz-policy", WQ_UNBOUND, 0);
+	return retirement ? 0 : -ENOMEM;
+}
+
+/**
+ * fz_policy_module_exit() - frees what all devices share
+ *
+ * Context: module unload, after the last device and before rcu_barrier().
+ */
+void fz_policy_module_exit(void)
+{
+	destroy_workqueue(retirement);
+}
+
 /**
  * fz_policy_alloc() - makes an empty policy
  *
@@ -101,28 +129,54 @@ struct fz_policy *fz_policy_of(struct fz_authz *az, u64 owner)
 	return rcu_dereference_protected(az->policy, lockdep_is_held(&az->lock));
 }
 
-/* Takes all grants off the lists of their peers: a peer may go before the policy. */
+/* Takes some grants off the lists of their peers. False at the end of the table. */
+static bool forget_some(struct fz_policy *policy, struct rhashtable_iter *iter)
+{
+	unsigned int count = RETIRE_BATCH;
+	struct fz_grant *grant = NULL;
+
+	lockdep_assert_held(&policy->az->lock);
+	rhashtable_walk_start(iter);
+	while (count-- && (grant = rhashtable_walk_next(iter))) {
+		/* A table that was resized is walked from the start again. */
+		if (IS_ERR(grant) || grant->dead)
+			continue;
+		WRITE_ONCE(grant->dead, true);
+		fz_grant_unlist(policy, grant);
+		policy->n_grants--;
+	}
+	rhashtable_walk_stop(iter);
+	return grant;
+}
+
+/*
+ * Takes all grants off the lists of their peers: a peer may go before the policy. Others have the lock in
+ * between, and may take out those of a peer: where that confuses the walk, there is another.
+ */
 static void forget_peers(struct fz_policy *policy)
 {
+	struct fz_authz *az = policy->az;
 	struct rhashtable_iter iter;
-	struct fz_grant *grant;
+	bool more;
 
-	rhashtable_walk_enter(&policy->grants, &iter);
-	rhashtable_walk_start(&iter);
-	while ((grant = rhashtable_walk_next(&iter))) {
-		/* A table that was resized is walked from the start again. */
-		if (!IS_ERR(grant) && !grant->dead) {
-			WRITE_ONCE(grant->dead, true);
-			fz_grant_unlist(policy, grant);
-		}
-		if (need_resched()) {
-			rhashtable_walk_stop(&iter);
+	do {
+		rhashtable_walk_enter(&policy->grants, &iter);
+		do {
+			mutex_lock(&az->lock);
+			more = forget_some(policy, &iter) && policy->n_grants;
+			mutex_unlock(&az->lock);
 			cond_resched();
-			rhashtable_walk_start(&iter);
-		}
-	}
-	rhashtable_walk_stop(&iter);
-	rhashtable_walk_exit(&iter);
+		} while (more);
+		rhashtable_walk_exit(&iter);
+	} while (READ_ONCE(policy->n_grants));
+}
+
+static void run_retirement(struct work_struct *work)
+{
+	struct fz_policy *policy = container_of(work, struct fz_policy, retirement);
+
+	forget_peers(policy);
+	fz_policy_put(policy);
 }
 
 /**
@@ -130,14 +184,28 @@ static void forget_peers(struct fz_policy *policy)
  * @az: the device's
  * @policy: no packet can see it any more; a dump still may
  *
- * Context: az->lock held; may sleep. Takes over the device's reference.
+ * It is taken apart in the background, so that other changes of policy need not wait. Until then its
+ * grants stay in the lists of their peers, as staged ones do.
+ *
+ * Context: az->lock held. Takes over the device's reference.
  */
 void fz_policy_retire(struct fz_authz *az, struct fz_policy *policy)
 {
 	lockdep_assert_held(&az->lock);
 	WRITE_ONCE(policy->over, true);
-	forget_peers(policy);
-	fz_policy_put(policy);
+	policy->az = az;
+	INIT_WORK(&policy->retirement, run_retirement);
+	queue_work(retirement, &policy->retirement);
+}
+
+/**
+ * fz_policy_wait() - waits until retired policies are gone, but for dumps of them
+ *
+ * Context: may sleep; no az->lock held.
+ */
+void fz_policy_wait(void)
+{
+	flush_workqueue(retirement);
 }
 
 /**

@@ -12,6 +12,7 @@
 #include <linux/list.h>
 #include <linux/refcount.h>
 #include <linux/rhashtable.h>
+#include <linux/workqueue.h>
 
 #include "authz/authz.h"
 #include "authz/services.h"
@@ -59,11 +60,13 @@ struct fz_shape {
  * @any: grants to any peer
  * @dirty: struct fz_site.dirty, sites whose index is not up to date
  * @n_resources: resources that have a shape
- * @n_grants: grants
+ * @n_grants: grants; of a retired policy, those that are in the lists of peers still
  * @live: in force: packets see it
  * @metered: some grant has, or had, limits
  * @over: was replaced: dumps of it end. Written before its peers can go; READ_ONCE
  * @refs: one for the device, one for each dump
+ * @az: the device's, once it is retired
+ * @retirement: takes it apart then
  *
  * All under az->lock but @refs, @over and what is read under RCU.
  */
@@ -79,6 +82,8 @@ struct fz_policy {
 	bool metered;
 	bool over;
 	refcount_t refs;
+	struct fz_authz *az;
+	struct work_struct retirement;
 };
 
 extern const struct rhashtable_params fz_grant_table;
@@ -89,6 +94,7 @@ void fz_policy_put(struct fz_policy *policy);
 struct fz_policy *fz_policy_get(struct fz_authz *az);
 struct fz_policy *fz_policy_of(struct fz_authz *az, u64 owner);
 void fz_policy_retire(struct fz_authz *az, struct fz_policy *policy);
+void fz_policy_wait(void);
 int fz_policy_flush(struct fz_policy *policy);
 void fz_policy_settle(struct fz_policy *policy);
 void fz_policy_judge_again(struct fz_authz *az);
@@ -125,6 +131,8 @@ void fz_grant_unlink(struct fz_policy *policy, struct fz_grant *grant);
 void fz_grant_unlist(struct fz_policy *policy, struct fz_grant *grant);
 void fz_grant_drop_peer(struct fz_authz *az, struct fz_authz_peer *ap);
 
+int fz_policy_module_init(void);
+void fz_policy_module_exit(void);
 int fz_grant_module_init(void);
 void fz_grant_module_exit(void);
 

@@ -244,6 +244,36 @@ static void epoch_replaces_all(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 2, stats.grants);
 }
 
+/* Others have the lock while a policy is taken apart, and may remove peers that it names. */
+static void policies_go_in_the_background(struct kunit *test)
+{
+	struct fz_stage *stage = test->priv;
+	struct fz_authz *az = &stage->az;
+	char name[8], prefix[16];
+	unsigned int i;
+
+	KUNIT_ASSERT_EQ(test, 0, fz_epoch_begin(az, 7, NULL));
+	for (i = 0; i < 1500; i++) {
+		snprintf(name, sizeof(name), "r%u", i);
+		snprintf(prefix, sizeof(prefix), "10.%u.%u.0/24", i / 256, i % 256);
+		KUNIT_ASSERT_EQ(test, 0, fz_stage_resource(stage, 7, name, prefix, ""));
+		KUNIT_ASSERT_EQ(test, 0, fz_stage_grant(stage, 7, i % 2, name, FZ_DIR_IN,
+							FZ_ACTION_ALLOW, 0));
+	}
+	mutex_lock(&az->lock);
+	fz_policy_retire(az, az->staged);
+	az->staged = NULL;
+	az->owner = 0;
+	KUNIT_EXPECT_EQ(test, 750, stage->peers[0].grants.count);
+	fz_grant_drop_peer(az, &stage->peers[1]);
+	KUNIT_EXPECT_EQ(test, 0, stage->peers[1].grants.count);
+	mutex_unlock(&az->lock);
+	fz_policy_wait();
+	KUNIT_EXPECT_EQ(test, 0, stage->peers[0].grants.count);
+	KUNIT_EXPECT_TRUE(test, list_empty(&stage->peers[0].grants.list));
+	fz_stage_remove(stage, 0);
+}
+
 static void epoch_aborted_changes_nothing(struct kunit *test)
 {
 	struct fz_stage *stage = test->priv;
@@ -413,6 +443,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(refuses_bad_grants),
 	KUNIT_CASE(peer_takes_its_grants_along),
 	KUNIT_CASE(epoch_replaces_all),
+	KUNIT_CASE(policies_go_in_the_background),
 	KUNIT_CASE(epoch_aborted_changes_nothing),
 	KUNIT_CASE(dumps_go_on),
 	KUNIT_CASE(trie_is_pruned),
