@@ -154,7 +154,10 @@ u32 fz_services_point(const struct fz_tuple *tuple)
 {
 	if (fz_proto_is_icmp(tuple->family, tuple->proto))
 		return tuple->proto << 16 | tuple->icmp_type;
-	return tuple->proto << 16 | tuple->dport;
+	if (fz_proto_has_ports(tuple->proto))
+		return tuple->proto << 16 | tuple->dport;
+	/* No type is that high: ICMP of the other family has none, and is of whole protocols only. */
+	return tuple->proto << 16 | 0xffff;
 }
 
 /**

@@ -33,12 +33,19 @@ static bool prefix_covers(const struct fz_prefix *prefix, const struct fz_tuple 
 
 static bool service_covers(const struct fz_service *service, const struct fz_tuple *tuple)
 {
-	bool icmp = tuple->proto == (tuple->family == AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6);
-	u16 port = icmp ? tuple->icmp_type : tuple->dport;
+	bool v4 = tuple->family == AF_INET;
+	u16 port = tuple->dport;
 
 	if (service->proto != tuple->proto)
 		return false;
-	return service->all || (port >= service->min && port <= service->max);
+	if (service->all)
+		return true;
+	/* ICMP of the other family is a protocol without types. */
+	if (tuple->proto == (v4 ? IPPROTO_ICMPV6 : IPPROTO_ICMP))
+		return false;
+	if (tuple->proto == (v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6))
+		port = tuple->icmp_type;
+	return port >= service->min && port <= service->max;
 }
 
 static bool resource_covers(const struct plain_resource *resource, const struct fz_tuple *tuple)

@@ -53,7 +53,10 @@ class Policy:
         prefixes, services = self.resources[name]
         if not any(in_prefix(prefix, packet.family, packet.dst) for prefix in prefixes):
             return False
-        point = packet.icmp_type if packet.protocol == ICMP[packet.family] else packet.dport
+        # ICMP of the other family has no type that a service could name.
+        point = packet.dport if packet.protocol in PORTS else -1
+        if packet.protocol == ICMP[packet.family]:
+            point = packet.icmp_type
         return not services or any(
             protocol == packet.protocol and (first is None or first <= point <= last)
             for protocol, first, last in services)
