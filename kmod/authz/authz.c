@@ -254,7 +254,7 @@ void fz_authz_peer_remove(struct fz_authz *az, struct fz_authz_peer *ap)
 void fz_authz_reroute_begin(struct fz_authz *az)
 {
 	WRITE_ONCE(az->rerouting, true);
-	/* Pairs with has_address(): who misses an address knows why. */
+	/* Pairs with fz_flow_has_address(): who misses an address knows why. */
 	smp_wmb();
 }
 

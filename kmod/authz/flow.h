@@ -215,6 +215,7 @@ struct fz_flow *fz_flow_find(struct fz_authz *az, const struct fz_flow_key *key)
 struct fz_flow *fz_flow_create(struct fz_authz *az, const struct fz_flow_key *key,
 			       enum fz_direction dir, const struct fz_packet *packet,
 			       const struct fz_decision *decision, u32 gen, bool held);
+bool fz_flow_has_address(const struct fz_authz *az, const struct fz_flow_key *key);
 bool fz_flow_check(struct fz_authz *az, struct fz_flow *flow, u64 now, struct fz_decision *why);
 bool fz_flow_is_idle(const struct fz_authz *az, const struct fz_flow *flow, u8 dir);
 void fz_flow_keep_time(struct fz_flow *flow);

@@ -128,13 +128,19 @@ static bool is_current(const struct fz_flow *flow, u32 gen, u64 now)
 	return !fz_meter_is_spent(rcu_dereference(grant->meter));
 }
 
-/* What cryptokey routing refuses has no leave to lose: the flow is over, whatever the mode. */
-static bool has_address(struct fz_authz *az, const struct fz_flow *flow,
-			struct fz_decision *decision)
+/**
+ * fz_flow_has_address() - whether the far end of a flow is an address of its peer
+ * @az: the device's
+ * @key: of the flow
+ *
+ * What cryptokey routing refuses has no leave to lose: the flow is over, whatever the mode. To be asked
+ * after az->gen was read: an address that goes later moves it.
+ *
+ * Context: RCU.
+ * Return: true if so, or if that is being changed.
+ */
+bool fz_flow_has_address(const struct fz_authz *az, const struct fz_flow_key *key)
 {
-	const struct fz_flow_key *key = &flow->key;
-	struct fz_mode_setting setting;
-
 	if (az->ops->routes(key->ap, key->family, &key->remote))
 		return true;
 	/* Pairs with fz_authz_reroute_begin(). It is judged again when they have changed. */
@@ -143,16 +149,7 @@ static bool has_address(struct fz_authz *az, const struct fz_flow *flow,
 		return true;
 	/* They may have, just now. */
 	smp_rmb();
-	if (az->ops->routes(key->ap, key->family, &key->remote))
-		return true;
-	setting = fz_mode_effective(az, key->ap, flow->dir);
-	*decision = (struct fz_decision){
-		.verdict = FZ_VERDICT_REFUSE,
-		.reason = FZ_REASON_SOURCE,
-		.mode = setting.mode,
-		.flags = setting.flags,
-	};
-	return false;
+	return az->ops->routes(key->ap, key->family, &key->remote);
 }
 
 /* Whether what is missing is so because the peer is being removed; its flows go one by one. */
@@ -179,7 +176,15 @@ static bool judge_again(struct fz_authz *az, struct fz_flow *flow, u64 now,
 	struct fz_tuple tuple;
 
 	lockdep_assert_held(&flow->lock);
-	if (!has_address(az, flow, decision)) {
+	if (!fz_flow_has_address(az, &flow->key)) {
+		struct fz_mode_setting setting = fz_mode_effective(az, flow->key.ap, flow->dir);
+
+		*decision = (struct fz_decision){
+			.verdict = FZ_VERDICT_REFUSE,
+			.reason = FZ_REASON_SOURCE,
+			.mode = setting.mode,
+			.flags = setting.flags,
+		};
 		*end = FZ_END_SOURCE;
 		return false;
 	}

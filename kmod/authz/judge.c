@@ -266,6 +266,15 @@ static enum outcome judge_new(struct fz_bundle *bundle, const struct fz_flow_key
 	struct fz_decision decision;
 	struct fz_flow *flow;
 
+	/* It was routed before that: the address may be another peer's by now, with nobody left to say so. */
+	if (!fz_flow_has_address(bundle->az, key)) {
+		decision = (struct fz_decision){
+			.verdict = FZ_VERDICT_REFUSE,
+			.reason = FZ_REASON_SOURCE,
+		};
+		fz_judge_refuse(bundle->az, bundle->ap, bundle->dir, packet, &decision, skb);
+		return GONE;
+	}
 	fz_decide(bundle->az, bundle->ap, bundle->dir, &packet->tuple, bundle->now, &decision);
 	switch ((enum fz_verdict)decision.verdict) {
 	case FZ_VERDICT_REFUSE:

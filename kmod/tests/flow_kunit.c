@@ -443,6 +443,27 @@ static void lost_address_ends_it(struct kunit *test)
 	expect_end(FZ_END_PEER_REMOVED);
 }
 
+/* A packet that was routed just before its address went begins no flow that nobody would end. */
+static void lost_address_begins_none(struct kunit *test)
+{
+	struct fz_stage *stage = test->priv;
+	struct kinds kinds[8];
+	unsigned int dir, mode, i, n = make_kinds(stage, kinds);
+
+	for (dir = 0; dir < FZ_DIRS; dir++) {
+		set_up(stage, dir);
+		for (mode = FZ_MODE_OPEN; mode <= FZ_MODE_ENFORCE; mode++) {
+			fz_stage_mode(stage, FZ_STAGE_ANY, dir, mode, 0);
+			stage->lost = true;
+			for (i = 0; i < n; i++)
+				expect_refused(0, dir, &kinds[i].tuple, kinds[i].flags,
+					       FZ_REASON_SOURCE);
+			KUNIT_EXPECT_EQ(test, 0, stage->n_starts);
+			stage->lost = false;
+		}
+	}
+}
+
 /* Whatever it is that a sweep, or a packet, misses first while a peer is being removed. */
 static void removal_is_why(struct kunit *test)
 {
@@ -1117,6 +1138,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(another_grant_carries_on),
 	KUNIT_CASE(lease_ends_it),
 	KUNIT_CASE(lost_address_ends_it),
+	KUNIT_CASE(lost_address_begins_none),
 	KUNIT_CASE(removal_is_why),
 	KUNIT_CASE(peer_removal_ends_all),
 	KUNIT_CASE(follows_tcp),
