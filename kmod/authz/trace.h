@@ -11,7 +11,10 @@
 
 #include "authz/authz.h"
 
-/* Numbers are those of linux/fz.h; addresses are IPv6, or IPv4 in the first four bytes. */
+/*
+ * Numbers are those of linux/fz.h; addresses are IPv6, or IPv4 in the first four bytes. saddr and daddr
+ * are the same as sockaddr, which is what knows how to be printed.
+ */
 DECLARE_EVENT_CLASS(fz_tuple_class,
 	TP_PROTO(const struct fz_authz *az, const struct fz_authz_peer *ap, u8 dir,
 		 const struct fz_tuple *tuple, u8 what, u8 why),
@@ -28,6 +31,8 @@ DECLARE_EVENT_CLASS(fz_tuple_class,
 		__field(u16, dport)
 		__array(u8, src, 16)
 		__array(u8, dst, 16)
+		__array(u8, saddr, sizeof(struct sockaddr_in6))
+		__array(u8, daddr, sizeof(struct sockaddr_in6))
 	),
 	TP_fast_assign(
 		__entry->ifindex = az->dev ? az->dev->ifindex : 0;
@@ -42,10 +47,12 @@ DECLARE_EVENT_CLASS(fz_tuple_class,
 		__entry->dport = tuple->dport ?: tuple->icmp_id;
 		memcpy(__entry->src, &tuple->src, 16);
 		memcpy(__entry->dst, &tuple->dst, 16);
+		fz_addr_to_sockaddr(tuple->family, &tuple->src, __entry->saddr);
+		fz_addr_to_sockaddr(tuple->family, &tuple->dst, __entry->daddr);
 	),
-	TP_printk("ifindex=%d peer=%llu dir=%u what=%u why=%u family=%u proto=%u src=%pI6c sport=%u dst=%pI6c dport=%u",
+	TP_printk("ifindex=%d peer=%llu dir=%u what=%u why=%u family=%u proto=%u src=%pISc sport=%u dst=%pISc dport=%u",
 		  __entry->ifindex, __entry->peer, __entry->dir, __entry->what, __entry->why,
-		  __entry->family, __entry->proto, __entry->src, __entry->sport, __entry->dst,
+		  __entry->family, __entry->proto, __entry->saddr, __entry->sport, __entry->daddr,
 		  __entry->dport)
 );
 

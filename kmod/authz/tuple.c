@@ -70,6 +70,30 @@ static __be32 word_mask(unsigned int word, unsigned int len)
 }
 
 /**
+ * fz_addr_to_sockaddr() - an address as others print it
+ * @family: AF_INET or AF_INET6; what is neither becomes the IPv4 address 0.0.0.0
+ * @addr: the address
+ * @sockaddr: takes it: as many bytes as a struct sockaddr_in6 has, of any alignment
+ *
+ * Context: any.
+ */
+void fz_addr_to_sockaddr(u8 family, const union fz_addr *addr, u8 *sockaddr)
+{
+	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
+	struct sockaddr_in in = { .sin_family = AF_INET };
+
+	memset(sockaddr, 0, sizeof(in6));
+	if (family == AF_INET6) {
+		in6.sin6_addr = addr->ip6;
+		memcpy(sockaddr, &in6, sizeof(in6));
+		return;
+	}
+	if (family == AF_INET)
+		in.sin_addr.s_addr = addr->ip;
+	memcpy(sockaddr, &in, sizeof(in));
+}
+
+/**
  * fz_prefix_is_clean() - whether all bits after a prefix's length are zero
  * @prefix: its length fits its family
  *

@@ -68,6 +68,7 @@ static inline bool fz_tuple_equal(const struct fz_tuple *a, const struct fz_tupl
 bool fz_proto_has_ports(u8 proto);
 bool fz_proto_is_icmp(u8 family, u8 proto);
 unsigned int fz_family_bits(u8 family);
+void fz_addr_to_sockaddr(u8 family, const union fz_addr *addr, u8 *sockaddr);
 bool fz_prefix_is_clean(const struct fz_prefix *prefix);
 bool fz_prefix_covers(const struct fz_prefix *prefix, u8 family, const union fz_addr *addr);
 

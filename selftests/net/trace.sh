@@ -42,7 +42,13 @@ events()
 	device
 	echo 1 >"$TRACE/events/fz/enable"
 	datagram 5
-	equal "$(traced 'fz_denial: .*dir=1 what=1 why=1 family=2 proto=17 .*dport=5$')" 1 "refusals that are traced"
+	equal "$(traced 'fz_denial: .*dir=1 what=1 why=1 family=2 proto=17 src=10\.7\.0\.1 sport=[0-9]+ dst=10\.7\.0\.2 dport=5$')" 1 \
+		"refusals that are traced"
+	cmd_ok fzctl set fz0 peer "$KEY" allowed-ips 10.7.0.0/16,fd07::/16
+	cmd_ok ip addr add fd07::1/16 dev fz0 nodad
+	echo >/dev/udp/fd07::2/5
+	equal "$(traced 'fz_denial: .*family=10 proto=17 src=fd07::1 sport=[0-9]+ dst=fd07::2 dport=5$')" 1 \
+		"refusals of IPv6 that are traced"
 	cmd_ok fzctl resource add fz0 web 10.7.0.2 udp/80
 	cmd_ok fzctl grant add fz0 any resource web out
 	datagram 80
@@ -117,7 +123,8 @@ formats()
 	local event
 
 	for event in fz_denial fz_flow fz_request; do
-		for field in ifindex peer dir what why family proto sport dport 'src\[16\]' 'dst\[16\]'; do
+		for field in ifindex peer dir what why family proto sport dport 'src\[16\]' 'dst\[16\]' \
+			'saddr\[28\]' 'daddr\[28\]'; do
 			grep -qE "field:.* $field;" "$TRACE/events/fz/$event/format" || fail "$event has no $field"
 		done
 	done
