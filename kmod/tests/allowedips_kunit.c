@@ -233,8 +233,11 @@ static void allowedips_says_what_was_lost(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, -ENOENT, take(test, "12.0.0.0", 8, 1));
 	KUNIT_EXPECT_FALSE(test, fz_allowedips_lost(&scene->table));
-	KUNIT_EXPECT_EQ(test, 0, take(test, "12.0.0.0", 8, 2));
+	KUNIT_EXPECT_EQ(test, 0, take(test, "10.128.0.0", 9, 2));
 	KUNIT_EXPECT_TRUE(test, fz_allowedips_lost(&scene->table));
+	/* A shorter prefix of the same peer holds it still. */
+	KUNIT_EXPECT_EQ(test, 0, take(test, "12.0.0.0", 8, 2));
+	KUNIT_EXPECT_FALSE(test, fz_allowedips_lost(&scene->table));
 	fz_allowedips_remove_by_peer(&scene->table, &scene->owned[1]);
 	KUNIT_EXPECT_TRUE(test, fz_allowedips_lost(&scene->table));
 	KUNIT_EXPECT_FALSE(test, fz_allowedips_lost(&scene->table));
@@ -258,7 +261,7 @@ static void allowedips_are_stated_again(struct kunit *test)
 	unsigned int i;
 	LIST_HEAD(aside);
 
-	KUNIT_EXPECT_EQ(test, 0, insert(test, "10.0.0.0", 8, 1));
+	KUNIT_EXPECT_EQ(test, 0, insert(test, "10.0.0.0", 16, 1));
 	KUNIT_EXPECT_EQ(test, 0, insert(test, "10.1.2.0", 24, 0));
 	KUNIT_EXPECT_EQ(test, 0, insert(test, "fd00::", 8, 0));
 	fz_allowedips_lost(&scene->table);
@@ -273,7 +276,8 @@ static void allowedips_are_stated_again(struct kunit *test)
 		KUNIT_EXPECT_EQ_MSG(test, stated[i].lost, fz_allowedips_lost(&scene->table),
 				    "set %u", i);
 	}
-	KUNIT_EXPECT_EQ(test, 1, owner_of(test, "10.1.3.3"));
+	KUNIT_EXPECT_EQ(test, -1, owner_of(test, "10.1.3.3"));
+	KUNIT_EXPECT_EQ(test, 1, owner_of(test, "10.0.3.3"));
 	KUNIT_EXPECT_EQ(test, -ENOENT, take(test, "10.1.0.0", 16, 0));
 	end(test);
 }
