@@ -206,8 +206,8 @@ void fz_authz_peer_init(struct fz_authz *az, struct fz_authz_peer *ap, u64 id)
  * fz_authz_peer_going() - a peer is about to be removed
  * @ap: the peer's
  *
- * Before it loses addresses and grants: flows that end from here on end for its removal, whatever it
- * was that they missed first.
+ * Before it loses addresses and grants: flows that end from here on end for its removal, whatever
+ * it was that they missed first.
  *
  * Context: device_update_lock held; fz_authz_peer_remove() follows.
  */

@@ -164,8 +164,8 @@ struct fz_held_list {
  * @az: its device's
  * @id: for messages and traces; not 0
  * @mode: of each direction, FZ_MODE_INHERIT unless overridden; az->lock to write
- * @dead: being removed; judges nothing any more. Written before anything is taken from the peer, with
- *	  every lock below taken once after, so that nothing comes to a list that was emptied
+ * @dead: being removed; judges nothing any more. Written before anything is taken from the peer,
+ *	  with every lock below taken once after, so that nothing comes to a list that was emptied
  * @n_flows: flows of the peer; az->flow_lock
  * @held: flows held
  * @flows: answered flows, by struct fz_flow.peer_node; az->flow_lock

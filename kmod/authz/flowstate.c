@@ -133,8 +133,8 @@ static bool is_current(const struct fz_flow *flow, u32 gen, u64 now)
  * @az: the device's
  * @key: of the flow
  *
- * What cryptokey routing refuses has no leave to lose: the flow is over, whatever the mode. To be asked
- * after az->gen was read: an address that goes later moves it.
+ * What cryptokey routing refuses has no leave to lose: the flow is over, whatever the mode. To be
+ * asked after az->gen was read: an address that goes later moves it.
  *
  * Context: RCU.
  * Return: true if so, or if that is being changed.
@@ -234,8 +234,10 @@ static bool check_locked(struct fz_authz *az, struct fz_flow *flow, u32 gen, u64
 		return true;
 	}
 	if (!judge_again(az, flow, now, why, &end)) {
+		if (is_leaving(flow->key.ap))
+			end = FZ_END_PEER_REMOVED;
 		if (!refused)
-			fz_flow_refuse(az, flow, is_leaving(flow->key.ap) ? FZ_END_PEER_REMOVED : end);
+			fz_flow_refuse(az, flow, end);
 		return false;
 	}
 	if (refused && !fz_flow_restore(az, flow))

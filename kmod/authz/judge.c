@@ -52,8 +52,8 @@ static void begin_run(struct fz_bundle *bundle, struct fz_flow *flow,
 }
 
 /*
- * Counts the rest of the run. If the flow has ended since, it does not pass with it: it comes to the
- * head of @queue once more. Nothing was done about these packets yet but to look at them.
+ * Counts the rest of the run. If the flow has ended since, it does not pass with it: it comes to
+ * the head of @queue once more. Nothing was done about these packets yet but to look at them.
  */
 static bool close_run(struct fz_bundle *bundle, struct sk_buff_head *queue)
 {
@@ -135,8 +135,9 @@ static enum fz_reason remember_fragment(struct fz_bundle *bundle, const struct f
 }
 
 /*
- * Counts a packet with its flow, if the limits of the flow's grant have room for it; if not, @why says
- * so. When a quota is used up, another grant may admit the flow. Without a reason in @why, it has ended.
+ * Counts a packet with its flow, if the limits of the flow's grant have room for it; if not, @why
+ * says so. When a quota is used up, another grant may admit the flow. Without a reason in @why, it
+ * has ended.
  */
 static bool charge(struct fz_bundle *bundle, struct fz_flow *flow, const struct fz_packet *packet,
 		   struct fz_decision *why)
@@ -266,7 +267,7 @@ static enum outcome judge_new(struct fz_bundle *bundle, const struct fz_flow_key
 	struct fz_decision decision;
 	struct fz_flow *flow;
 
-	/* It was routed before that: the address may be another peer's by now, with nobody left to say so. */
+	/* It was routed before that: the address may be another's by now, and nobody left to say so. */
 	if (!fz_flow_has_address(bundle->az, key)) {
 		decision = (struct fz_decision){
 			.verdict = FZ_VERDICT_REFUSE,
@@ -301,8 +302,8 @@ static enum outcome judge_new(struct fz_bundle *bundle, const struct fz_flow_key
  * What is no reply, though it goes the other way than the flow, and so needs leave of its own: the
  * peer, or we, begin a connection from the far end of one that the other side began, perhaps with the
  * same ports; or the flow was withdrawn. It leads to no flow: what is sent back would be taken for its
- * replies, and so would what the withdrawn flow sends. It leads no run either, and with a flow that has
- * ended it is not counted.
+ * replies, and so would what the withdrawn flow sends. It leads no run either, and with a flow that
+ * has ended it is not counted.
  */
 static enum outcome judge_reverse(struct fz_bundle *bundle, struct fz_flow *flow,
 				  const struct fz_packet *packet, struct fz_decision *why,
@@ -431,8 +432,8 @@ static enum outcome judge_plain(struct fz_bundle *bundle, const struct fz_packet
 }
 
 /*
- * What belongs to the flow of @key, without being a packet that could move it, or lead others. Without
- * a flow, it is refused for @reason.
+ * What belongs to the flow of @key, without being a packet that could move it, or lead others.
+ * Without a flow, it is refused for @reason.
  */
 static enum outcome judge_related(struct fz_bundle *bundle, const struct fz_flow_key *key,
 				  const struct fz_packet *packet, enum fz_reason reason,

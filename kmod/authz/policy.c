@@ -150,8 +150,8 @@ static bool forget_some(struct fz_policy *policy, struct rhashtable_iter *iter)
 }
 
 /*
- * Takes all grants off the lists of their peers: a peer may go before the policy. Others have the lock in
- * between, and may take out those of a peer: where that confuses the walk, there is another.
+ * Takes all grants off the lists of their peers: a peer may go before the policy. Others have the
+ * lock in between, and may take out those of a peer: where that confuses the walk, there is another.
  */
 static void forget_peers(struct fz_policy *policy)
 {
@@ -184,8 +184,8 @@ static void run_retirement(struct work_struct *work)
  * @az: the device's
  * @policy: no packet can see it any more; a dump still may
  *
- * It is taken apart in the background, so that other changes of policy need not wait. Until then its
- * grants stay in the lists of their peers, as staged ones do.
+ * It is taken apart in the background, so that other changes of policy need not wait. Until then
+ * its grants stay in the lists of their peers, as staged ones do.
  *
  * Context: az->lock held. Takes over the device's reference.
  */

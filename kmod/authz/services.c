@@ -156,7 +156,7 @@ u32 fz_services_point(const struct fz_tuple *tuple)
 		return tuple->proto << 16 | tuple->icmp_type;
 	if (fz_proto_has_ports(tuple->proto))
 		return tuple->proto << 16 | tuple->dport;
-	/* No type is that high: ICMP of the other family has none, and is of whole protocols only. */
+	/* No type is that high: only whole protocols cover ICMP of the other family. */
 	return tuple->proto << 16 | 0xffff;
 }
 

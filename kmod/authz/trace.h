@@ -12,8 +12,8 @@
 #include "authz/authz.h"
 
 /*
- * Numbers are those of linux/fz.h; addresses are IPv6, or IPv4 in the first four bytes. saddr and daddr
- * are the same as sockaddr, which is what knows how to be printed.
+ * Numbers are those of linux/fz.h; addresses are IPv6, or IPv4 in the first four bytes. saddr and
+ * daddr are the same as sockaddr, which is what knows how to be printed.
  */
 DECLARE_EVENT_CLASS(fz_tuple_class,
 	TP_PROTO(const struct fz_authz *az, const struct fz_authz_peer *ap, u8 dir,

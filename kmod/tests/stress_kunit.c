@@ -335,7 +335,8 @@ static int send_bundles(void *data)
 	__skb_queue_head_init(&queue);
 	while (!kthread_should_stop()) {
 		for (i = 0; i < 64; i++)
-			__skb_queue_tail(&queue, fz_stage_packet(worker->stage, &ledger->tuple, 0, 20));
+			__skb_queue_tail(&queue, fz_stage_packet(worker->stage, &ledger->tuple, 0,
+								 20));
 		local_bh_disable();
 		fz_authz_judge(&worker->stage->az, &worker->stage->peers[0], FZ_DIR_IN, &queue);
 		local_bh_enable();

@@ -340,8 +340,8 @@ void fz_allowedips_remove_by_peer(struct fz_allowedips *table, struct list_head 
  * @owned: the peer's list of entries; empty afterwards
  * @aside: an empty list; takes the entries
  *
- * All still are the peer's. fz_allowedips_insert() puts those that are stated again back into @owned,
- * without a moment in which they are nobody's; what stays in @aside is for
+ * All still are the peer's. fz_allowedips_insert() puts those that are stated again back into
+ * @owned, without a moment in which they are nobody's; what stays in @aside is for
  * fz_allowedips_remove_by_peer().
  *
  * Context: update_lock held until @aside is empty again.
