@@ -18,8 +18,11 @@
 /* Flows visited a second when nothing happened: a million take a quarter of a minute. */
 #define SWEEP_PART 65536
 
-/* Flows visited before others get the CPU. */
-#define SWEEP_BATCH 256
+/* How long others are kept off the CPU, ns: by some policies it takes long to judge a flow. */
+#define SWEEP_SLICE (100 * NSEC_PER_USEC)
+
+/* Flows visited between two looks at the clock. */
+#define SWEEP_LOOK 8
 
 static void visit(struct fz_authz *az, struct fz_flow *flow, u64 now)
 {
@@ -42,17 +45,20 @@ static void visit(struct fz_authz *az, struct fz_flow *flow, u64 now)
 		fz_flow_note_lease(az, lease);
 }
 
-/* Visits up to @count flows. False at the end of the table. */
-static bool visit_some(struct fz_authz *az, unsigned int count, u64 now)
+/* Visits flows for a slice of time, and adds how many to @done. False at the end of the table. */
+static bool visit_some(struct fz_authz *az, unsigned int *done, u64 now)
 {
-	struct fz_flow *flow = NULL;
+	u64 end = ktime_get_mono_fast_ns() + SWEEP_SLICE;
+	struct fz_flow *flow;
 
 	local_bh_disable();
 	rhashtable_walk_start(&az->sweep_iter);
-	while (count-- && (flow = rhashtable_walk_next(&az->sweep_iter))) {
+	while ((flow = rhashtable_walk_next(&az->sweep_iter))) {
 		/* The table was resized and the walk begins again: none is left out. */
 		if (!IS_ERR(flow))
 			visit(az, flow, now);
+		if (!(++*done % SWEEP_LOOK) && ktime_get_mono_fast_ns() >= end)
+			break;
 	}
 	rhashtable_walk_stop(&az->sweep_iter);
 	local_bh_enable();
@@ -80,10 +86,9 @@ static void sweep_flows(struct fz_authz *az)
 		begin_round(az);
 	}
 	while (all || done < part) {
-		bool more = visit_some(az, SWEEP_BATCH, now);
+		bool more = visit_some(az, &done, now);
 
 		cond_resched();
-		done += SWEEP_BATCH;
 		if (!more) {
 			begin_round(az);
 			break;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The life of flows: beginning, replies, judged again, ending. */
 
+#include <linux/delay.h>
 #include <linux/icmp.h>
 #include <linux/icmpv6.h>
+#include <linux/interrupt.h>
 #include <linux/ktime.h>
 #include <linux/slab.h>
 #include <net/tcp.h>
@@ -513,6 +515,52 @@ static void removal_is_why(struct kunit *test)
 		fz_stage_revoke(stage, 0, FZ_STAGE_ANY, all, FZ_DIR_IN);
 		fz_flow_flush(&stage->az, NULL);
 	}
+}
+
+/* How many flows a sweep visited, and how many when others had the CPU for the first time. */
+static unsigned int visits, visits_alone;
+
+static void note_visits(struct tasklet_struct *tasklet)
+{
+	visits_alone = visits;
+}
+
+static DECLARE_TASKLET(other_work, note_visits);
+
+static bool routes_slowly(const struct fz_authz_peer *ap, u8 family, const union fz_addr *addr)
+{
+	if (!visits++)
+		tasklet_schedule(&other_work);
+	mdelay(1);
+	return true;
+}
+
+/* However long it takes to judge a flow, others do not have to wait for hundreds of them. */
+static void sweep_lets_others_work(struct kunit *test)
+{
+	struct fz_stage *stage = test->priv;
+	const struct fz_authz_ops *ops = stage->az.ops;
+	struct fz_authz_ops slow = *ops;
+	struct fz_tuple tuple;
+	unsigned int i;
+
+	visits = 0;
+	visits_alone = 0;
+	slow.routes = routes_slowly;
+	set_up(stage, FZ_DIR_IN);
+	for (i = 0; i < 100; i++) {
+		fz_stage_tuple(stage, &tuple, IPPROTO_UDP, "10.8.0.1", 1000 + i, "10.2.0.2", 53);
+		expect_passes(0, FZ_DIR_IN, &tuple, 0);
+	}
+	cancel_delayed_work_sync(&stage->az.sweep);
+	stage->az.ops = &slow;
+	fz_authz_reroute_end(&stage->az, true);
+	fz_stage_sweep(stage);
+	cancel_delayed_work_sync(&stage->az.sweep);
+	stage->az.ops = ops;
+	tasklet_kill(&other_work);
+	KUNIT_EXPECT_LE(test, 100, visits);
+	KUNIT_EXPECT_GT(test, 50, visits_alone);
 }
 
 static void peer_removal_ends_all(struct kunit *test)
@@ -1140,6 +1188,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(lost_address_ends_it),
 	KUNIT_CASE(lost_address_begins_none),
 	KUNIT_CASE(removal_is_why),
+	KUNIT_CASE(sweep_lets_others_work),
 	KUNIT_CASE(peer_removal_ends_all),
 	KUNIT_CASE(follows_tcp),
 	KUNIT_CASE(connections_begin_at_one_end),
