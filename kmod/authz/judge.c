@@ -291,6 +291,8 @@ static enum outcome judge_new(struct fz_bundle *bundle, const struct fz_flow_key
 	}
 	flow = fz_flow_create(bundle->az, key, bundle->dir, packet, &decision, gen,
 			      bundle->asked);
+	if (IS_ERR(flow))
+		return AGAIN;
 	if (!flow)
 		return refuse_for(bundle, packet, FZ_REASON_TABLE_FULL, skb);
 	if (decision.verdict == FZ_VERDICT_OBSERVE)
