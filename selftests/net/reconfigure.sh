@@ -106,7 +106,7 @@ same_addresses()
 	cmd_ok on left fzctl set tun peer "$(fzctl pubkey <"$WORK/right.key")" allowed-ips "$ips"
 	before=$(refused)
 	errors=$(on left cat /sys/class/net/tun/statistics/tx_errors)
-	on left timeout 120 ping -q -f -c 5000 192.168.7.2 >"$WORK/ping" 2>&1 &
+	on left timeout 120 ping -q -f -c 20000 192.168.7.2 >"$WORK/ping" 2>&1 &
 	pinging=$!
 	while kill -0 "$pinging" 2>/dev/null; do
 		cmd_ok on left fzctl set tun peer "$(fzctl pubkey <"$WORK/right.key")" allowed-ips "$ips"
