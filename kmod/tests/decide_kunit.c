@@ -3,8 +3,9 @@
  * Decisions against an evaluator that has no index (plain.c). Policies are made by chance, crowded
  * into few addresses and ports so that they overlap, and changed all the time, in epochs too. What
  * explain says and what happens to packets, of new flows and of old ones, has to be what the plain
- * evaluator says, in whichever way the module comes to it. Everything but the time follows from the
- * seed.
+ * evaluator says, in whichever way the module comes to it. Where allocations can fail on purpose, each
+ * that a change makes does so first, and nothing may have changed. Everything but the time follows from
+ * the seed.
  */
 
 #include <linux/ktime.h>
@@ -13,6 +14,7 @@
 #include <linux/slab.h>
 
 #include "authz/decide.h"
+#include "tests/fault.h"
 #include "tests/plain.h"
 #include "tests/suites.h"
 
@@ -20,10 +22,17 @@
 #define QUESTIONS 400
 #define FLOWS 12
 #define EPOCH_OWNER 7
+/* Objects in one change. */
+#define BATCH 3
+/* Questions after each failure. */
+#define DOUBTS 25
+/* kmemleak makes one of its own with each, and can do without. */
+#define PER_ALLOCATION (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK) ? 2 : 1)
 
 /* With KASAN or lockdep a question takes twenty times as long. */
 #define IS_SLOW (IS_ENABLED(CONFIG_KASAN) || IS_ENABLED(CONFIG_PROVE_LOCKING))
 #define ROUNDS (IS_SLOW ? 20 : 320)
+#define SCARCE_ROUNDS 40
 
 /*
  * Once a mode was observe, or a grant limited, every change has flows judged again. So half of the
@@ -33,6 +42,12 @@ struct chance {
 	u64 seed;
 	bool observes;
 	bool limits;
+	bool scarce;
+};
+
+static const struct chance scarce[] = {
+	{ .seed = 20260111, .scarce = true },
+	{ .seed = 20260112, .limits = true, .scarce = true },
 };
 
 static const struct chance chances[] = {
@@ -53,6 +68,35 @@ static void describe(const struct chance *chance, char *text)
 }
 
 KUNIT_ARRAY_PARAM(chance, chances, describe);
+KUNIT_ARRAY_PARAM(scarce, scarce, describe);
+
+enum what {
+	SET_RESOURCES,
+	DEL_RESOURCE,
+	SET_GRANTS,
+	DEL_GRANT,
+	BEGIN,
+	COMMIT,
+	WHATS,
+};
+
+/**
+ * struct request - a change of policy
+ * @what: is to be done
+ * @owner: in whose name
+ * @count: of @resources or @grants
+ * @name: of the resource to remove
+ * @resources: to set
+ * @grants: to set; the first, to remove
+ */
+struct request {
+	enum what what;
+	u64 owner;
+	unsigned int count;
+	const char *name;
+	struct fz_resource_spec resources[BATCH];
+	struct fz_grant_spec grants[BATCH];
+};
 
 /**
  * struct way - a way to come to a decision
@@ -90,6 +134,9 @@ static const struct way ways[] = {
  * @taken: questions by the way taken
  * @unsure: questions asked while a lease ended
  * @packets: sent
+ * @failed: requests by what they were, as often as they failed
+ * @began: boot clock, ns: when the last request was made
+ * @next: a policy that is to be
  * @commits: of epochs
  * @explanations: of one question, in all ways
  */
@@ -106,6 +153,9 @@ struct oracle {
 	unsigned int taken[ARRAY_SIZE(ways)];
 	unsigned int unsure;
 	unsigned int packets;
+	unsigned int failed[WHATS];
+	u64 began;
+	struct plain_policy next;
 	unsigned int commits;
 	struct fz_explanation explanations[ARRAY_SIZE(ways)];
 };
@@ -203,248 +253,6 @@ static struct target some_target(struct oracle *oracle)
 	return (struct target){ &oracle->plain.policy, 0 };
 }
 
-static void put_resource(struct kunit *test, struct target to, unsigned int n)
-{
-	struct fz_stage *stage = test->priv;
-	struct plain_resource *resource = &to.policy->resources[n];
-	struct fz_resource_spec spec = {
-		.name = resource->name,
-		.prefixes = resource->prefixes,
-		.services = resource->services,
-		.n_prefixes = resource->n_prefixes,
-		.n_services = resource->n_services,
-	};
-
-	resource->there = true;
-	KUNIT_ASSERT_EQ(test, 0, fz_resource_set(&stage->az, to.owner, &spec, 1, NULL, NULL));
-}
-
-static void set_resource(struct kunit *test, struct oracle *oracle, struct target to,
-			 unsigned int n)
-{
-	struct plain_resource *resource = &to.policy->resources[n];
-	unsigned int i;
-
-	sprintf(resource->name, "r%u", n);
-	resource->n_prefixes = 1 + roll(oracle, PLAIN_PREFIXES);
-	resource->n_services = roll(oracle, PLAIN_SERVICES + 1);
-	for (i = 0; i < resource->n_prefixes; i++)
-		some_prefix(oracle, &resource->prefixes[i]);
-	for (i = 0; i < resource->n_services; i++)
-		some_service(oracle, &resource->services[i]);
-	put_resource(test, to, n);
-}
-
-static void del_resource(struct kunit *test, struct oracle *oracle, struct target to)
-{
-	unsigned int n = roll(oracle, PLAIN_RESOURCES);
-	const char *name = to.policy->resources[n].name;
-	struct fz_stage *stage = test->priv;
-
-	if (!to.policy->resources[n].there)
-		return;
-	KUNIT_ASSERT_EQ(test, 0, fz_resource_del(&stage->az, to.owner, &name, 1, NULL, NULL));
-	plain_resource_del(to.policy, n);
-}
-
-static void put_grant(struct kunit *test, struct target to, const struct plain_grant *like)
-{
-	struct plain_grant *grant = plain_grant_find(to.policy, like->peer, like->resource,
-						     like->dir);
-	struct fz_stage *stage = test->priv;
-	struct fz_grant_spec spec = {
-		.ap = like->peer == FZ_STAGE_ANY ? NULL : &stage->peers[like->peer],
-		.resource = to.policy->resources[like->resource].name,
-		.dir = like->dir,
-		.action = like->action,
-		.has_lease = like->lease_ms,
-		.lease_ms = like->lease_ms,
-		.tag = { like->tag },
-		.limits.quota = like->limited ? 1ULL << 50 : 0,
-	};
-	u64 lease = like->lease_ms * NSEC_PER_MSEC;
-
-	if (!grant || !to.policy->resources[like->resource].there)
-		return;
-	*grant = *like;
-	grant->ends_from = ktime_get_boottime_ns() + lease;
-	KUNIT_ASSERT_EQ(test, 0, fz_grant_set(&stage->az, to.owner, &spec, 1, NULL, NULL));
-	grant->ends_to = ktime_get_boottime_ns() + lease;
-}
-
-/* Most of those that end do so among the questions of the next rounds. */
-static u64 some_lease(struct oracle *oracle)
-{
-	switch (roll(oracle, 4)) {
-	case 0:
-		return 1 + roll(oracle, 4);
-	case 1:
-		return 1000000 + roll(oracle, 4);
-	default:
-		return 0;
-	}
-}
-
-static void set_grant(struct kunit *test, struct oracle *oracle, struct target to)
-{
-	struct plain_grant like = {
-		.there = true,
-		.peer = some_peer_or_any(oracle),
-		.resource = roll(oracle, PLAIN_RESOURCES),
-		.dir = roll(oracle, FZ_DIRS),
-		.action = roll(oracle, 4) ? FZ_ACTION_ALLOW : FZ_ACTION_DENY,
-		.tag = roll(oracle, 4) == 0,
-		.lease_ms = some_lease(oracle),
-	};
-
-	like.limited = !roll(oracle, 3) && oracle->chance->limits &&
-		       like.action == FZ_ACTION_ALLOW;
-	put_grant(test, to, &like);
-}
-
-/* Another end, or another action, of one that is there. */
-static void change_grant(struct kunit *test, struct oracle *oracle, struct target to)
-{
-	struct plain_grant like = to.policy->grants[roll(oracle, PLAIN_GRANTS)];
-
-	if (!like.there)
-		return;
-	like.lease_ms = some_lease(oracle);
-	if (!roll(oracle, 4)) {
-		like.action = !like.action;
-		like.limited = false;
-	}
-	put_grant(test, to, &like);
-}
-
-static void del_grant(struct kunit *test, struct oracle *oracle, struct target to)
-{
-	struct plain_grant *grant = &to.policy->grants[roll(oracle, PLAIN_GRANTS)];
-
-	if (!grant->there)
-		return;
-	KUNIT_ASSERT_EQ(test, 0, fz_stage_revoke(test->priv, to.owner, grant->peer,
-						 to.policy->resources[grant->resource].name,
-						 grant->dir));
-	grant->there = false;
-}
-
-static void set_mode(struct kunit *test, struct oracle *oracle)
-{
-	int peer = some_peer_or_any(oracle);
-	u8 dir = roll(oracle, FZ_DIRS);
-	struct fz_mode_setting mode = { .mode = FZ_MODE_ENFORCE };
-
-	switch (roll(oracle, 8)) {
-	case 0:
-		mode.mode = FZ_MODE_OPEN;
-		break;
-	case 1:
-	case 2:
-		if (oracle->chance->observes)
-			mode.mode = FZ_MODE_OBSERVE;
-		break;
-	case 3:
-		mode.flags = FZ_MODE_F_ASK;
-		break;
-	case 4:
-	case 5:
-		if (peer != FZ_STAGE_ANY)
-			mode.mode = FZ_MODE_INHERIT;
-		break;
-	}
-	if (peer == FZ_STAGE_ANY)
-		oracle->plain.device[dir] = mode;
-	else
-		oracle->plain.peers[peer][dir] = mode;
-	fz_stage_mode(test->priv, peer, dir, mode.mode, mode.flags);
-}
-
-/* Begins one, and restates most of what is in force. */
-static void begin_epoch(struct kunit *test, struct oracle *oracle)
-{
-	struct target to = { &oracle->staged, EPOCH_OWNER };
-	struct fz_stage *stage = test->priv;
-	unsigned int i;
-
-	KUNIT_ASSERT_EQ(test, 0, fz_epoch_begin(&stage->az, EPOCH_OWNER, NULL));
-	oracle->epoch = true;
-	memset(&oracle->staged, 0, sizeof(oracle->staged));
-	for (i = 0; i < PLAIN_RESOURCES; i++) {
-		struct plain_resource *resource = &oracle->staged.resources[i];
-
-		*resource = oracle->plain.policy.resources[i];
-		if (resource->there && roll(oracle, 8))
-			put_resource(test, to, i);
-		else
-			resource->there = false;
-	}
-	for (i = 0; i < PLAIN_GRANTS; i++) {
-		if (oracle->plain.policy.grants[i].there && roll(oracle, 8))
-			put_grant(test, to, &oracle->plain.policy.grants[i]);
-	}
-}
-
-static void end_epoch(struct kunit *test, struct oracle *oracle)
-{
-	struct fz_stage *stage = test->priv;
-	u32 how = roll(oracle, 4);
-
-	oracle->epoch = false;
-	if (how == 0) {
-		KUNIT_ASSERT_EQ(test, 0, fz_epoch_abort(&stage->az, EPOCH_OWNER, NULL));
-	} else if (how == 1) {
-		fz_epoch_release(&stage->az, EPOCH_OWNER);
-	} else {
-		KUNIT_ASSERT_EQ(test, 0, fz_epoch_commit(&stage->az, EPOCH_OWNER, NULL));
-		oracle->plain.policy = oracle->staged;
-		oracle->commits++;
-	}
-}
-
-/* Another peer in its place, which has nothing of it. */
-static void replace_peer(struct kunit *test, struct oracle *oracle)
-{
-	struct fz_stage *stage = test->priv;
-	unsigned int peer = roll(oracle, FZ_STAGE_PEERS), dir;
-
-	fz_stage_remove(stage, peer);
-	synchronize_rcu();
-	memset(&stage->peers[peer], 0, sizeof(stage->peers[peer]));
-	fz_authz_peer_init(&stage->az, &stage->peers[peer], peer + 1);
-	stage->removed[peer] = false;
-	plain_peer_del(&oracle->plain.policy, peer);
-	plain_peer_del(&oracle->staged, peer);
-	for (dir = 0; dir < FZ_DIRS; dir++)
-		oracle->plain.peers[peer][dir] =
-			(struct fz_mode_setting){ .mode = FZ_MODE_INHERIT };
-}
-
-static void change(struct kunit *test, struct oracle *oracle)
-{
-	struct target to = some_target(oracle);
-	unsigned int what = roll(oracle, 160);
-
-	if (what < 40)
-		set_resource(test, oracle, to, roll(oracle, PLAIN_RESOURCES));
-	else if (what < 44)
-		del_resource(test, oracle, to);
-	else if (what < 100)
-		set_grant(test, oracle, to);
-	else if (what < 115)
-		change_grant(test, oracle, to);
-	else if (what < 130)
-		del_grant(test, oracle, to);
-	else if (what < 154)
-		set_mode(test, oracle);
-	else if (what < 159 && oracle->epoch)
-		end_epoch(test, oracle);
-	else if (what < 159)
-		begin_epoch(test, oracle);
-	else
-		replace_peer(test, oracle);
-}
-
 static bool disagree(struct kunit *test, const struct oracle *oracle,
 		     const struct plain_question *question, const char *what,
 		     const struct plain_answer *right)
@@ -520,6 +328,362 @@ static bool explains(struct kunit *test, struct oracle *oracle)
 	return true;
 }
 
+static int request(struct fz_stage *stage, const struct request *request)
+{
+	switch (request->what) {
+	case SET_RESOURCES:
+		return fz_resource_set(&stage->az, request->owner, request->resources,
+				       request->count, NULL, NULL);
+	case DEL_RESOURCE:
+		return fz_resource_del(&stage->az, request->owner, &request->name, 1, NULL, NULL);
+	case SET_GRANTS:
+		return fz_grant_set(&stage->az, request->owner, request->grants, request->count,
+				    NULL, NULL);
+	case DEL_GRANT:
+		return fz_grant_del(&stage->az, request->owner, request->grants, 1, NULL, NULL);
+	case BEGIN:
+		return fz_epoch_begin(&stage->az, request->owner, NULL);
+	case COMMIT:
+		return fz_epoch_commit(&stage->az, request->owner, NULL);
+	case WHATS:
+		break;
+	}
+	return -EINVAL;
+}
+
+/* With each allocation failing in turn, until one fails that can be done without, or none. */
+static int request_in_need(struct kunit *test, struct oracle *oracle,
+			   const struct request *requested)
+{
+	struct fz_stage *stage = test->priv;
+	struct fz_authz_stats before, after;
+	unsigned int nth, i;
+	bool left;
+	int err;
+
+	fz_authz_stats(&stage->az, &before);
+	for (nth = 1;; nth += PER_ALLOCATION) {
+		oracle->began = ktime_get_boottime_ns();
+		fz_fault_allocation(nth);
+		err = request(stage, requested);
+		left = fz_fault_left();
+		if (err != -ENOMEM || left)
+			return err;
+		oracle->failed[requested->what]++;
+		fz_authz_stats(&stage->az, &after);
+		KUNIT_ASSERT_EQ(test, before.generation, after.generation);
+		KUNIT_ASSERT_EQ(test, before.resources, after.resources);
+		KUNIT_ASSERT_EQ(test, before.grants, after.grants);
+		for (i = 0; i < DOUBTS; i++)
+			KUNIT_ASSERT_TRUE(test, explains(test, oracle));
+	}
+}
+
+static void carry_out(struct kunit *test, struct oracle *oracle, const struct request *requested)
+{
+	int err;
+
+	if (oracle->chance->scarce) {
+		err = request_in_need(test, oracle, requested);
+	} else {
+		oracle->began = ktime_get_boottime_ns();
+		err = request(test->priv, requested);
+	}
+	KUNIT_ASSERT_EQ(test, 0, err);
+}
+
+static void state_resource(struct request *request, struct plain_resource *resource)
+{
+	struct fz_resource_spec *spec = &request->resources[request->count++];
+
+	resource->there = true;
+	spec->name = resource->name;
+	spec->prefixes = resource->prefixes;
+	spec->services = resource->services;
+	spec->n_prefixes = resource->n_prefixes;
+	spec->n_services = resource->n_services;
+}
+
+static void make_resource(struct oracle *oracle, struct plain_resource *resource, unsigned int n)
+{
+	unsigned int i;
+
+	sprintf(resource->name, "r%u", n);
+	resource->n_prefixes = 1 + roll(oracle, PLAIN_PREFIXES);
+	resource->n_services = roll(oracle, PLAIN_SERVICES + 1);
+	for (i = 0; i < resource->n_prefixes; i++)
+		some_prefix(oracle, &resource->prefixes[i]);
+	for (i = 0; i < resource->n_services; i++)
+		some_service(oracle, &resource->services[i]);
+}
+
+/* Some that follow each other. */
+static void set_resources(struct kunit *test, struct oracle *oracle, struct target to,
+			  unsigned int first, unsigned int count)
+{
+	struct request request = { .what = SET_RESOURCES, .owner = to.owner };
+	unsigned int i;
+
+	oracle->next = *to.policy;
+	for (i = 0; i < count; i++) {
+		unsigned int n = (first + i) % PLAIN_RESOURCES;
+
+		make_resource(oracle, &oracle->next.resources[n], n);
+		state_resource(&request, &oracle->next.resources[n]);
+	}
+	carry_out(test, oracle, &request);
+	*to.policy = oracle->next;
+}
+
+static void del_resource(struct kunit *test, struct oracle *oracle, struct target to)
+{
+	unsigned int n = roll(oracle, PLAIN_RESOURCES);
+	const struct request request = {
+		.what = DEL_RESOURCE,
+		.owner = to.owner,
+		.name = to.policy->resources[n].name,
+	};
+
+	if (!to.policy->resources[n].there)
+		return;
+	carry_out(test, oracle, &request);
+	plain_resource_del(to.policy, n);
+}
+
+static struct fz_grant_spec state_grant(struct fz_stage *stage, struct target to,
+					const struct plain_grant *grant)
+{
+	return (struct fz_grant_spec){
+		.ap = grant->peer == FZ_STAGE_ANY ? NULL : &stage->peers[grant->peer],
+		.resource = to.policy->resources[grant->resource].name,
+		.dir = grant->dir,
+		.action = grant->action,
+		.has_lease = grant->lease_ms,
+		.lease_ms = grant->lease_ms,
+		.tag = { grant->tag },
+		.limits.quota = grant->limited ? 1ULL << 50 : 0,
+	};
+}
+
+/* Those for which there is room, and a resource. */
+static void put_grants(struct kunit *test, struct oracle *oracle, struct target to,
+		       const struct plain_grant *likes, unsigned int count)
+{
+	struct request request = { .what = SET_GRANTS, .owner = to.owner };
+	struct plain_grant *grants[BATCH];
+	unsigned int i;
+
+	oracle->next = *to.policy;
+	for (i = 0; i < count; i++) {
+		const struct plain_grant *like = &likes[i];
+		struct plain_grant *grant = plain_grant_find(&oracle->next, like->peer,
+							     like->resource, like->dir);
+
+		if (!grant || !oracle->next.resources[like->resource].there)
+			continue;
+		*grant = *like;
+		request.grants[request.count] = state_grant(test->priv, to, like);
+		grants[request.count++] = grant;
+	}
+	if (!request.count)
+		return;
+	carry_out(test, oracle, &request);
+	for (i = 0; i < request.count; i++) {
+		u64 lease = grants[i]->lease_ms * NSEC_PER_MSEC;
+
+		grants[i]->ends_from = oracle->began + lease;
+		grants[i]->ends_to = ktime_get_boottime_ns() + lease;
+	}
+	*to.policy = oracle->next;
+}
+
+/* Most of those that end do so among the questions of the next rounds. */
+static u64 some_lease(struct oracle *oracle)
+{
+	switch (roll(oracle, 4)) {
+	case 0:
+		return 1 + roll(oracle, 4);
+	case 1:
+		return 1000000 + roll(oracle, 4);
+	default:
+		return 0;
+	}
+}
+
+static struct plain_grant some_grant(struct oracle *oracle)
+{
+	struct plain_grant grant = {
+		.there = true,
+		.peer = some_peer_or_any(oracle),
+		.resource = roll(oracle, PLAIN_RESOURCES),
+		.dir = roll(oracle, FZ_DIRS),
+		.action = roll(oracle, 4) ? FZ_ACTION_ALLOW : FZ_ACTION_DENY,
+		.tag = roll(oracle, 4) == 0,
+		.lease_ms = some_lease(oracle),
+	};
+
+	grant.limited = !roll(oracle, 3) && oracle->chance->limits &&
+			grant.action == FZ_ACTION_ALLOW;
+	return grant;
+}
+
+static void set_grants(struct kunit *test, struct oracle *oracle, struct target to)
+{
+	unsigned int count = 1 + roll(oracle, BATCH), i;
+	struct plain_grant likes[BATCH];
+
+	for (i = 0; i < count; i++)
+		likes[i] = some_grant(oracle);
+	put_grants(test, oracle, to, likes, count);
+}
+
+/* Another end, or another action, of one that is there. */
+static void change_grant(struct kunit *test, struct oracle *oracle, struct target to)
+{
+	struct plain_grant like = to.policy->grants[roll(oracle, PLAIN_GRANTS)];
+
+	if (!like.there)
+		return;
+	like.lease_ms = some_lease(oracle);
+	if (!roll(oracle, 4)) {
+		like.action = !like.action;
+		like.limited = false;
+	}
+	put_grants(test, oracle, to, &like, 1);
+}
+
+static void del_grant(struct kunit *test, struct oracle *oracle, struct target to)
+{
+	struct plain_grant *grant = &to.policy->grants[roll(oracle, PLAIN_GRANTS)];
+	struct request request = { .what = DEL_GRANT, .owner = to.owner };
+
+	if (!grant->there)
+		return;
+	request.grants[0] = state_grant(test->priv, to, grant);
+	carry_out(test, oracle, &request);
+	grant->there = false;
+}
+
+static void set_mode(struct kunit *test, struct oracle *oracle)
+{
+	int peer = some_peer_or_any(oracle);
+	u8 dir = roll(oracle, FZ_DIRS);
+	struct fz_mode_setting mode = { .mode = FZ_MODE_ENFORCE };
+
+	switch (roll(oracle, 8)) {
+	case 0:
+		mode.mode = FZ_MODE_OPEN;
+		break;
+	case 1:
+	case 2:
+		if (oracle->chance->observes)
+			mode.mode = FZ_MODE_OBSERVE;
+		break;
+	case 3:
+		mode.flags = FZ_MODE_F_ASK;
+		break;
+	case 4:
+	case 5:
+		if (peer != FZ_STAGE_ANY)
+			mode.mode = FZ_MODE_INHERIT;
+		break;
+	}
+	if (peer == FZ_STAGE_ANY)
+		oracle->plain.device[dir] = mode;
+	else
+		oracle->plain.peers[peer][dir] = mode;
+	fz_stage_mode(test->priv, peer, dir, mode.mode, mode.flags);
+}
+
+/* Begins one, and restates most of what is in force. */
+static void begin_epoch(struct kunit *test, struct oracle *oracle)
+{
+	const struct request begin = { .what = BEGIN, .owner = EPOCH_OWNER };
+	struct target to = { &oracle->staged, EPOCH_OWNER };
+	unsigned int i;
+
+	carry_out(test, oracle, &begin);
+	oracle->epoch = true;
+	memset(&oracle->staged, 0, sizeof(oracle->staged));
+	for (i = 0; i < PLAIN_RESOURCES; i++) {
+		struct request request = { .what = SET_RESOURCES, .owner = EPOCH_OWNER };
+		struct plain_resource resource = oracle->plain.policy.resources[i];
+
+		resource.there &= !!roll(oracle, 8);
+		if (resource.there) {
+			state_resource(&request, &resource);
+			carry_out(test, oracle, &request);
+		}
+		oracle->staged.resources[i] = resource;
+	}
+	for (i = 0; i < PLAIN_GRANTS; i++) {
+		if (oracle->plain.policy.grants[i].there && roll(oracle, 8))
+			put_grants(test, oracle, to, &oracle->plain.policy.grants[i], 1);
+	}
+}
+
+static void end_epoch(struct kunit *test, struct oracle *oracle)
+{
+	const struct request commit = { .what = COMMIT, .owner = EPOCH_OWNER };
+	struct fz_stage *stage = test->priv;
+	u32 how = roll(oracle, 4);
+
+	if (how == 0) {
+		KUNIT_ASSERT_EQ(test, 0, fz_epoch_abort(&stage->az, EPOCH_OWNER, NULL));
+	} else if (how == 1) {
+		fz_epoch_release(&stage->az, EPOCH_OWNER);
+	} else {
+		carry_out(test, oracle, &commit);
+		oracle->plain.policy = oracle->staged;
+		oracle->commits++;
+	}
+	oracle->epoch = false;
+}
+
+/* Another peer in its place, which has nothing of it. */
+static void replace_peer(struct kunit *test, struct oracle *oracle)
+{
+	struct fz_stage *stage = test->priv;
+	unsigned int peer = roll(oracle, FZ_STAGE_PEERS), dir;
+
+	fz_stage_remove(stage, peer);
+	synchronize_rcu();
+	memset(&stage->peers[peer], 0, sizeof(stage->peers[peer]));
+	fz_authz_peer_init(&stage->az, &stage->peers[peer], peer + 1);
+	stage->removed[peer] = false;
+	plain_peer_del(&oracle->plain.policy, peer);
+	plain_peer_del(&oracle->staged, peer);
+	for (dir = 0; dir < FZ_DIRS; dir++)
+		oracle->plain.peers[peer][dir] =
+			(struct fz_mode_setting){ .mode = FZ_MODE_INHERIT };
+}
+
+static void change(struct kunit *test, struct oracle *oracle)
+{
+	struct target to = some_target(oracle);
+	unsigned int what = roll(oracle, 160);
+
+	if (what < 40)
+		set_resources(test, oracle, to, roll(oracle, PLAIN_RESOURCES),
+			      1 + roll(oracle, BATCH));
+	else if (what < 44)
+		del_resource(test, oracle, to);
+	else if (what < 100)
+		set_grants(test, oracle, to);
+	else if (what < 115)
+		change_grant(test, oracle, to);
+	else if (what < 130)
+		del_grant(test, oracle, to);
+	else if (what < 154)
+		set_mode(test, oracle);
+	else if (what < 159 && oracle->epoch)
+		end_epoch(test, oracle);
+	else if (what < 159)
+		begin_epoch(test, oracle);
+	else
+		replace_peer(test, oracle);
+}
+
 /*
  * Of a flow that perhaps began under another policy. What would be held is not sent. Most of what is
  * refused gives way to another flow: it is those that go on which a change can end.
@@ -592,7 +756,7 @@ static void prepare(struct kunit *test, struct oracle *oracle)
 	for (i = 0; i < FZ_STAGE_PEERS * FZ_DIRS; i++)
 		oracle->plain.peers[i / FZ_DIRS][i % FZ_DIRS].mode = FZ_MODE_INHERIT;
 	for (i = 0; i < PLAIN_RESOURCES; i++)
-		set_resource(test, oracle, to, i);
+		set_resources(test, oracle, to, i, 1);
 	for (i = 0; i < FLOWS; i++)
 		some_question(oracle, &oracle->flows[i], 2);
 }
@@ -635,6 +799,27 @@ static void agrees_with_plain(struct kunit *test)
 		oracle->round++;
 	if (oracle->round == ROUNDS && !IS_SLOW)
 		enough(test, oracle);
+}
+
+/* Nothing is left of what failed: that is seen by kmemleak. */
+static void fails_without_a_trace(struct kunit *test)
+{
+	struct oracle *oracle;
+	unsigned int what;
+
+	if (!IS_ENABLED(CONFIG_FAILSLAB))
+		kunit_skip(test, "no allocation of this kernel fails on purpose");
+	oracle = kunit_kzalloc(test, sizeof(*oracle), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, oracle);
+	prepare(test, oracle);
+	while (oracle->round < SCARCE_ROUNDS && play(test, oracle))
+		oracle->round++;
+	for (what = 0; what < WHATS; what++) {
+		if (what != DEL_GRANT)
+			KUNIT_EXPECT_LT(test, 0U, oracle->failed[what]);
+	}
+	kunit_info(test, "%u, %u, %u, %u, %u, %u failures", oracle->failed[0], oracle->failed[1],
+		   oracle->failed[2], oracle->failed[3], oracle->failed[4], oracle->failed[5]);
 }
 
 /* What the module itself uses, but for a case that forces a way. */
@@ -777,6 +962,7 @@ static void explains_only_what_can_be(struct kunit *test)
 
 static struct kunit_case cases[] = {
 	KUNIT_CASE_PARAM(agrees_with_plain, chance_gen_params),
+	KUNIT_CASE_PARAM(fails_without_a_trace, scarce_gen_params),
 	KUNIT_CASE(deny_beats_allow),
 	KUNIT_CASE(crowds_change_nothing),
 	KUNIT_CASE(denials_are_looked_for),

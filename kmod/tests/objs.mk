@@ -5,6 +5,7 @@ fz-y += kmod/tests/bundle_kunit.o
 fz-y += kmod/tests/cookie_kunit.o
 fz-y += kmod/tests/decide_kunit.o
 fz-y += kmod/tests/dissect_kunit.o
+fz-y += kmod/tests/fault.o
 fz-y += kmod/tests/flow_kunit.o
 fz-y += kmod/tests/flowtable_kunit.o
 fz-y += kmod/tests/fragment_kunit.o

@@ -16,6 +16,7 @@
 #include <net/net_namespace.h>
 
 #include "authz/mode.h"
+#include "tests/fault.h"
 #include "tests/suites.h"
 #include "tunnel/bundle.h"
 #include "tunnel/clock.h"
@@ -70,34 +71,15 @@ static struct completion encrypt_gate, decrypt_gate, handshake_gate;
 /* The worker's allocation that fails next, counted from 1; 0 is none. */
 static unsigned int worker_fails;
 
-static void fail_allocation(unsigned int nth)
-{
-#ifdef CONFIG_FAULT_INJECTION
-	current->fail_nth = nth;
-#endif
-}
-
-/* Whether the allocation that was to fail was never made. */
-static bool allocation_left(void)
-{
-	bool left = false;
-
-#ifdef CONFIG_FAULT_INJECTION
-	left = current->fail_nth;
-	current->fail_nth = 0;
-#endif
-	return left;
-}
-
 static void gated(struct work_struct *work, struct completion *gate, work_func_t real)
 {
 	unsigned int nth;
 
 	wait_for_completion(gate);
 	nth = READ_ONCE(worker_fails);
-	fail_allocation(nth);
+	fz_fault_allocation(nth);
 	real(work);
-	if (nth && !allocation_left())
+	if (nth && !fz_fault_left())
 		WRITE_ONCE(worker_fails, 0);
 }
 
@@ -519,9 +501,9 @@ static void no_memory(struct kunit *test)
 	passes(test);
 	for (nth = 1; !left && nth < 100; nth++) {
 		skb = packet(test, &scene->a, &scene->b);
-		fail_allocation(nth);
+		fz_fault_allocation(nth);
 		transmit(skb);
-		left = allocation_left();
+		left = fz_fault_left();
 		failed += !left;
 		KUNIT_ASSERT_TRUE(test, wait_until(is_idle(&scene->a) && is_idle(&scene->b)));
 	}
