@@ -24,9 +24,24 @@ class Tuple:
 
 @dataclasses.dataclass
 class Grant:
+    """
+    end: numbers leases that run; the highest ends last.
+    quota: in bytes, or None; used of it; spent once a packet did not fit.
+    """
     action: str = 'allow'
     expired: bool = False
     tag: bytes = bytes(16)
+    end: int = 0
+    quota: int | None = None
+    used: int = 0
+    spent: bool = False
+
+    def inherit(self, old):
+        """Takes the place of another, or of none: what was used of a quota stays used."""
+        self.used, self.spent = 0, False
+        if old is not None and old.quota and self.quota:
+            self.used = old.used
+            self.spent = old.spent if old.quota == self.quota else old.used >= self.quota
 
 
 class Policy:
@@ -45,6 +60,10 @@ class Policy:
     def drop_resource(self, name):
         del self.resources[name]
         self.grants = {key: grant for key, grant in self.grants.items() if key[1] != name}
+
+    def set_grant(self, key, grant):
+        grant.inherit(self.grants.get(key))
+        self.grants[key] = grant
 
     def mode(self, peer, direction):
         return self.modes.get((peer, direction), self.modes[None, direction])
@@ -80,20 +99,39 @@ class Policy:
         grants = {key: grant for key, grant in self.grants.items()
                   if key[0] in (None, peer) and key[2] == direction and self.covers(key[1], packet)}
 
-        def those(action, expired):
-            return [key for key, grant in grants.items()
-                    if grant.action == action and grant.expired == expired]
+        def those(action, expired, spent=False):
+            return [key for key, grant in grants.items() if grant.action == action and
+                    grant.expired == expired and (expired or grant.spent == spent)]
+
+        def best(keys):
+            """Without a quota rather than with, and that which ends last."""
+            return max(keys, key=lambda key: (grants[key].quota is None, grants[key].end))
 
         reason, deciding = 'no-grant', []
         if those('deny', False):
             reason, deciding = 'denied', those('deny', False)
         elif those('allow', False):
-            return 'pass', 'none', mode, those('allow', False)
+            return 'pass', 'none', mode, [best(those('allow', False))]
+        elif those('allow', False, spent=True):
+            reason, deciding = 'quota', those('allow', False, spent=True)
         elif those('allow', True):
             reason, deciding = 'expired', those('allow', True)
         if mode == 'observe':
             return 'observe', reason, mode, deciding
         return 'ask' if ask and reason != 'denied' else 'refuse', reason, mode, deciding
+
+    def admit(self, peer, direction, packet, length):
+        """As answer(), for a first packet that uses something up."""
+        while True:
+            verdict, reason, mode, keys = self.answer(peer, direction, packet)
+            grant = self.grants[keys[0]] if verdict == 'pass' and keys else None
+            if grant is None or grant.quota is None:
+                return verdict, reason
+            if length <= grant.quota - grant.used:
+                grant.used += length
+                return verdict, reason
+            # Another may have room.
+            grant.spent = True
 
 
 def in_prefix(prefix, family, address):
