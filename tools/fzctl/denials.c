@@ -22,9 +22,16 @@ static bool parse_when(const char *text, int64_t *ms)
 	if (!rest)
 		return false;
 	*ms = (int64_t)timegm(&tm) * 1000;
-	if (*rest == '.')
-		*ms += (int64_t)(strtod(rest, NULL) * 1000 + 0.5);
-	return true;
+	if (*rest == '.') {
+		size_t digits = strspn(++rest, "0123456789");
+
+		for (size_t i = 0, worth = 100; i < digits && worth; i++, worth /= 10)
+			*ms += (rest[i] - '0') * (int64_t)worth;
+		rest += digits;
+		if (!digits)
+			return false;
+	}
+	return !strcmp(rest, "Z");
 }
 
 /* Devices are named in commands that go to a shell; none of ours has such a name, but others may. */
@@ -128,10 +135,12 @@ static bool take_denial(struct denials *denials, const json_t *event)
 		denials->refusals++;
 		return true;
 	}
-	if (reason != FZ_REASON_NO_GRANT && reason != FZ_REASON_EXPIRED) {
+	if (reason != FZ_REASON_NO_GRANT && reason != FZ_REASON_EXPIRED && reason != FZ_REASON_QUOTA &&
+	    reason != FZ_REASON_RATE) {
 		denials->by_reason[reason]++;
 		return true;
 	}
+	one.reason = reason;
 	if (!peer) {
 		denials->strays++;
 		return true;

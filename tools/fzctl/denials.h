@@ -13,7 +13,7 @@
  * @peer: only peers whose key starts so; NULL for all
  * @refused: what was refused counts like what would have been
  * @bits4, @bits6: of an address that count
- * @seen: what a grant would admit
+ * @seen: what a grant would admit, or one that is there did admit once
  * @by_reason: events that no grant, or not a grant alone, would admit
  * @refusals: events that tell of refused packets, unless @refused
  * @strays: events without a peer

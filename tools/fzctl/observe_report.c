@@ -91,6 +91,23 @@ static void print_doubtful(const struct doubtful *d)
 	       doubt_sentence(d->doubt), d->seen.count, d->seen.count == 1 ? "" : "s");
 }
 
+/* Those that have a grant, or the others. */
+static void print_all_doubtful(const struct suggestions *all, bool of_grant, const char *title)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < all->n_doubtful; i++) {
+		if (doubt_is_of_grant(all->doubtful[i].doubt) != of_grant)
+			continue;
+		if (!n++)
+			printf("#\n# %s\n", title);
+		if (n <= DOUBTFUL_SHOWN)
+			print_doubtful(&all->doubtful[i]);
+	}
+	if (n > DOUBTFUL_SHOWN)
+		printf("# and %zu lines more: --json shows all\n", n - DOUBTFUL_SHOWN);
+}
+
 /* What is to be known before any of it is applied. */
 static void print_notes(const struct report *r)
 {
@@ -118,12 +135,8 @@ static void print_notes(const struct report *r)
 			printf("# %" PRIu64 " have the reason \"%s\", which a grant does not change\n",
 			       d->by_reason[reason], fz_reason_name(reason));
 	}
-	if (r->all.n_doubtful)
-		puts("#\n# not suggested:");
-	for (size_t i = 0; i < r->all.n_doubtful && i < DOUBTFUL_SHOWN; i++)
-		print_doubtful(&r->all.doubtful[i]);
-	if (r->all.n_doubtful > DOUBTFUL_SHOWN)
-		printf("# and %zu lines more: --json shows all\n", r->all.n_doubtful - DOUBTFUL_SHOWN);
+	print_all_doubtful(&r->all, true, "there is a grant, that did not admit it:");
+	print_all_doubtful(&r->all, false, "not suggested:");
 }
 
 static void print_commands(const struct report *r, const struct suggestion *s, const char *services)
@@ -230,7 +243,8 @@ static json_t *json_doubtful(const struct doubtful *d)
 
 static int print_report_json(const struct report *r)
 {
-	json_t *object = json_object(), *suggested = json_array(), *doubtful = json_array(), *others = json_object();
+	json_t *object = json_object(), *suggested = json_array(), *doubtful = json_array(), *granted = json_array();
+	json_t *others = json_object();
 	const struct denials *d = &r->denials;
 
 	if (d->events)
@@ -252,8 +266,10 @@ static int print_report_json(const struct report *r)
 	for (size_t i = 0; i < r->all.n; i++)
 		json_array_append_new(suggested, json_suggestion(r, &r->all.list[i]));
 	for (size_t i = 0; i < r->all.n_doubtful; i++)
-		json_array_append_new(doubtful, json_doubtful(&r->all.doubtful[i]));
+		json_array_append_new(doubt_is_of_grant(r->all.doubtful[i].doubt) ? granted : doubtful,
+				      json_doubtful(&r->all.doubtful[i]));
 	json_object_set_new(object, "suggested", suggested);
+	json_object_set_new(object, "granted", granted);
 	json_object_set_new(object, "not_suggested", doubtful);
 	return print_json(object, true);
 }
@@ -309,6 +325,8 @@ static int run_report(struct report *r, int n, char **files)
 {
 	int ret = EXIT_DONE;
 
+	if (sodium_init() < 0)
+		return usage_error("libsodium cannot be used");
 	if (sightings_init(&r->denials.seen, r->room))
 		return usage_error("out of memory");
 	if (!n)

@@ -224,6 +224,101 @@ static void test_names(void **state)
 	sightings_clear(&s);
 }
 
+/* Two resources that begin alike, and that a short sum (FNV-1a, 32 bits) took for one. */
+static void test_names_differ(void **state)
+{
+	static const uint16_t ports[2][3] = { { 1, 35, 3389 }, { 1, 349, 737 } };
+	struct suggestions all;
+	struct sightings s;
+
+	(void)state;
+	assert_int_equal(sightings_init(&s, 100), 0);
+	for (uint8_t direction = 0; direction < 2; direction++) {
+		for (int i = 0; i < 3; i++) {
+			struct sighting one = sighting(1, false, 1, IPPROTO_TCP, ports[direction][i]);
+
+			one.direction = direction;
+			see(&s, one, 1);
+		}
+	}
+	assert_int_equal(suggest(&s, &usual, &all), 0);
+	assert_int_equal(all.n, 2);
+	assert_memory_equal(all.list[0].resource.name, "seen-10.0.0.1-tcp-1-", 20);
+	assert_memory_equal(all.list[1].resource.name, "seen-10.0.0.1-tcp-1-", 20);
+	assert_string_not_equal(all.list[0].resource.name, all.list[1].resource.name);
+	suggestions_clear(&all);
+	sightings_clear(&s);
+}
+
+/* What lies beside what in the table is another matter every time. */
+static void test_keyed(void **state)
+{
+	struct sightings one, two;
+
+	(void)state;
+	assert_int_equal(sightings_init(&one, 1000), 0);
+	assert_int_equal(sightings_init(&two, 1000), 0);
+	for (uint16_t port = 1; port < 500; port++) {
+		see(&one, sighting(1, false, 1, IPPROTO_TCP, port), 1);
+		see(&two, sighting(1, false, 1, IPPROTO_TCP, port), 1);
+	}
+	assert_int_equal(one.n, two.n);
+	assert_memory_equal(one.list, two.list, one.n * sizeof(*one.list));
+	assert_memory_not_equal(one.index, two.index, (one.mask + 1) * sizeof(*one.index));
+	sightings_clear(&one);
+	sightings_clear(&two);
+}
+
+static struct sighting judged(struct sighting one, uint8_t reason, int64_t when)
+{
+	one.reason = reason;
+	one.first = one.last = when;
+	return one;
+}
+
+/* Where there is a grant, none is missing. */
+static void test_grants(void **state)
+{
+	struct sighting web = sighting(1, false, 1, IPPROTO_TCP, 443), ssh = sighting(1, false, 1, IPPROTO_TCP, 22);
+	struct suggestions all;
+	struct sightings s;
+
+	(void)state;
+	assert_int_equal(sightings_init(&s, 1000), 0);
+	/* more than a scan has */
+	for (uint16_t port = 1000; port < 1100; port++)
+		see(&s, judged(sighting(2, false, 1, IPPROTO_TCP, port), FZ_REASON_EXPIRED, 1), 1);
+	see(&s, judged(sighting(2, false, 1, IPPROTO_TCP, 80), FZ_REASON_NO_GRANT, 1), 1);
+	/* it was missing, and has ended since */
+	see(&s, judged(web, FZ_REASON_NO_GRANT, 1), 2);
+	see(&s, judged(web, FZ_REASON_EXPIRED, 2), 5);
+	/* it has ended, and was removed since */
+	see(&s, judged(ssh, FZ_REASON_QUOTA, 1), 2);
+	see(&s, judged(ssh, FZ_REASON_NO_GRANT, 2), 5);
+	see(&s, judged(sighting(3, false, 1, IPPROTO_UDP, 53), FZ_REASON_RATE, 1), 1);
+	assert_int_equal(suggest(&s, &usual, &all), 0);
+	assert_int_equal(all.n, 2);
+	assert_int_equal(all.list[0].seen.count + all.list[1].seen.count, 6);
+	assert_int_equal(doubted(&all, DOUBT_EXPIRED), 101);
+	assert_int_equal(doubted(&all, DOUBT_QUOTA), 1);
+	assert_int_equal(doubted(&all, DOUBT_RATE), 1);
+	assert_int_equal(all.n_doubtful, 4);
+	for (size_t i = 0; i < all.n_doubtful; i++) {
+		assert_true(doubt_is_of_grant(all.doubtful[i].doubt));
+		if (all.doubtful[i].one->port == 443)
+			assert_int_equal(all.doubtful[i].seen.count, 7);
+	}
+	suggestions_clear(&all);
+	/* Of a prefix it says nothing about each address. */
+	for (size_t i = 0; i < s.n; i++)
+		s.list[i].len = 24;
+	assert_int_equal(suggest(&s, &usual, &all), 0);
+	assert_int_equal(all.n, 2);
+	assert_int_equal(all.list[0].seen.count + all.list[1].seen.count, 8);
+	suggestions_clear(&all);
+	sightings_clear(&s);
+}
+
 /* A million different flows in the room of a thousand: what is seen again and again is there at the end. */
 static void test_room(void **state)
 {
@@ -263,10 +358,13 @@ static void test_room(void **state)
 
 static const char events[] =
 	EVENT("20T10:00:00.500Z", ALICE, TCP("10.1.0.5", "443"), "observe", "no-grant")
-	EVENT("19T10:00:00.000Z", BOB, TCP("10.1.0.5", "443"), "observe", "expired")
+	EVENT("19T10:00:00.000Z", BOB, TCP("10.1.0.5", "443"), "observe", "no-grant")
 	EVENT("21T10:00:00.000Z", ALICE, TCP("10.1.0.5", "443"), "observe", "no-grant")
 	EVENT("21T10:00:00.000Z", ALICE, TCP("10.1.0.6", "22"), "refuse", "no-grant")
 	EVENT("21T10:00:00.000Z", ALICE, TCP("10.1.0.5", "80"), "observe", "denied")
+	EVENT("20T10:00:00.000Z", BOB, TCP("10.1.0.7", "25"), "observe", "expired")
+	EVENT("21T10:00:00.000Z", BOB, TCP("10.1.0.7", "25"), "observe", "expired")
+	EVENT("21T10:00:00.000Z", BOB, TCP("10.1.0.7", "587"), "observe", "quota")
 	"\n"
 	"{\"time\":\"2026-11-21T10:00:01.000Z\",\"event\":\"suppressed\",\"group\":\"denials\",\"device\":\"fz0\",\"suppressed\":5}\n"
 	"{\"time\":\"2026-11-21T10:00:01.000Z\",\"event\":\"suppressed\",\"group\":\"flows\",\"device\":\"fz0\",\"suppressed\":9}\n"
@@ -312,11 +410,15 @@ static void test_commands(void **state)
 {
 	(void)state;
 	expect(EXIT_DONE, "FILE", events,
-	       "# denials: 5 times, 2026-11-19T10:00:00Z to 2026-11-21T10:00:00Z\n"
+	       "# denials: 8 times, 2026-11-19T10:00:00Z to 2026-11-21T10:00:00Z\n"
 	       "# 5 more came too fast for the kernel to tell of them: something may be missing here\n"
 	       "# 7 more came too fast for the monitor: something may be missing here\n"
 	       "# 1 tell of packets that were refused, not observed: --refused counts them too\n"
 	       "# 1 have the reason \"denied\", which a grant does not change\n"
+	       "#\n"
+	       "# there is a grant, that did not admit it:\n"
+	       "# fz0 peer " BOB " in 10.1.0.7/32 tcp/25: the grant has expired: renew it; 2 times\n"
+	       "# fz0 peer " BOB " in 10.1.0.7/32 tcp/587: the quota of the grant is used up: raise it; 1 time\n"
 	       "\n"
 	       "# 3 times, 2026-11-19T10:00:00Z to 2026-11-21T10:00:00Z\n"
 	       "fzctl resource add fz0 seen-10.1.0.5-tcp-443 10.1.0.5/32 tcp/443\n"
@@ -332,13 +434,13 @@ static void test_commands(void **state)
 	       "\n"
 	       "# 3 times, 2026-11-20T10:00:00Z to 2026-11-21T10:00:00Z\n"
 	       "[Resource]\n"
-	       "Name = week-10.1.0.0_24-tcp-22-4f6892dd\n"
+	       "Name = week-10.1.0.0_24-tcp-22-b4065c6dfdad0f68f24825a1\n"
 	       "Prefix = 10.1.0.0/24\n"
 	       "Service = tcp/22,443\n"
 	       "\n"
 	       "[Grant]\n"
 	       "Peer = " ALICE "\n"
-	       "Resource = week-10.1.0.0_24-tcp-22-4f6892dd\n"
+	       "Resource = week-10.1.0.0_24-tcp-22-b4065c6dfdad0f68f24825a1\n"
 	       "Direction = in\n"
 	       "For = 7d\n");
 	expect(EXIT_DONE, "FILE", "", "# no denials\n");
@@ -350,16 +452,46 @@ static void test_json(void **state)
 {
 	char *said = run(EXIT_DONE, "--json FILE", events);
 	json_t *report = json_loads(said, 0, NULL), *suggested = json_object_get(report, "suggested");
+	json_t *granted = json_object_get(report, "granted");
 
 	(void)state;
 	assert_non_null(report);
-	assert_int_equal(json_integer_value(json_object_get(report, "count")), 5);
+	assert_int_equal(json_integer_value(json_object_get(report, "count")), 8);
 	assert_int_equal(json_integer_value(json_object_get(report, "suppressed")), 5);
 	assert_int_equal(json_integer_value(json_object_get(report, "lost")), 7);
 	assert_int_equal(json_array_size(suggested), 1);
 	assert_int_equal(json_array_size(json_object_get(json_array_get(suggested, 0), "grants")), 2);
+	assert_int_equal(json_array_size(granted), 2);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(granted, 0), "doubt")), "expired");
+	assert_string_equal(json_string_value(json_object_get(json_array_get(granted, 1), "doubt")), "quota");
+	assert_int_equal(json_array_size(json_object_get(report, "not_suggested")), 0);
 	json_decref(report);
 	free(said);
+}
+
+#define AT(second) EVENT("20T10:00:0" second, ALICE, TCP("10.1.0.5", "443"), "observe", "no-grant")
+
+/* Of a second, whatever the locale takes for a decimal point. */
+static void test_fractions(void **state)
+{
+	static const struct { const char *line; int64_t ms; } whens[] = {
+		{ AT("1Z"), 1000 }, { AT("1.5Z"), 1500 }, { AT("1.05Z"), 1050 }, { AT("1.123Z"), 1123 },
+		{ AT("1.123999Z"), 1123 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(whens) / sizeof(whens[0]); i++) {
+		struct denials denials = { .bits4 = 32, .bits6 = 128 };
+		FILE *in = fmemopen((void *)whens[i].line, strlen(whens[i].line), "r");
+
+		assert_non_null(in);
+		assert_int_equal(sightings_init(&denials.seen, 10), 0);
+		assert_int_equal(denials_read(&denials, in), 0);
+		fclose(in);
+		assert_int_equal(denials.bad_lines, 0);
+		assert_int_equal(denials.first % 10000, whens[i].ms);
+		sightings_clear(&denials.seen);
+	}
 }
 
 /* Half a line at the end, and lines that would be something else to a shell. */
@@ -367,6 +499,10 @@ static void test_bad_lines(void **state)
 {
 	static const char *const bad[] = {
 		"{\"time\":\"2026", "[]", "7", "{}", "{\"event\":7}", "{\"event\":\"denial\"}",
+		EVENT("21T10:00:00", ALICE, TCP("10.1.0.5", "443"), "observe", "no-grant"),
+		EVENT("21T10:00:00.Z", ALICE, TCP("10.1.0.5", "443"), "observe", "no-grant"),
+		EVENT("21T10:00:00,5Z", ALICE, TCP("10.1.0.5", "443"), "observe", "no-grant"),
+		EVENT("21T10:00:00.5e9Z", ALICE, TCP("10.1.0.5", "443"), "observe", "no-grant"),
 		EVENT("x", ALICE, TCP("10.1.0.5", "443"), "observe", "no-grant"),
 		EVENT("21T10:00:00Z", "a;rm", TCP("10.1.0.5", "443"), "observe", "no-grant"),
 		EVENT("21T10:00:00Z", ALICE, TCP("10.1.0.5; rm", "443"), "observe", "no-grant"),
@@ -418,9 +554,13 @@ int main(void)
 		cmocka_unit_test(test_exact),
 		cmocka_unit_test(test_doubts),
 		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_names_differ),
+		cmocka_unit_test(test_keyed),
+		cmocka_unit_test(test_grants),
 		cmocka_unit_test(test_room),
 		cmocka_unit_test(test_commands),
 		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_fractions),
 		cmocka_unit_test(test_bad_lines),
 		cmocka_unit_test(test_wrong_words),
 	};

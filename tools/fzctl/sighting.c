@@ -32,6 +32,7 @@ int sightings_init(struct sightings *s, size_t max)
 		size *= 2;
 	s->max = max;
 	s->mask = size - 1;
+	randombytes_buf(s->key, sizeof(s->key));
 	/* Untouched pages cost nothing. */
 	s->list = calloc(max, sizeof(*s->list));
 	s->index = calloc(size, sizeof(*s->index));
@@ -52,21 +53,21 @@ void sightings_clear(struct sightings *s)
 	memset(s, 0, sizeof(*s));
 }
 
-/* FNV-1a */
-static uint64_t hash(const struct sighting *one)
+static uint64_t hash(const struct sightings *s, const struct sighting *one)
 {
-	const unsigned char *byte = (const unsigned char *)one;
-	uint64_t value = 0xcbf29ce484222325;
+	unsigned char sum[crypto_shorthash_BYTES];
+	uint64_t value;
 
-	for (size_t i = 0; i < WHAT; i++)
-		value = (value ^ byte[i]) * 0x100000001b3;
-	return value ^ value >> 32;
+	static_assert(sizeof(sum) == sizeof(value), "all of it");
+	crypto_shorthash(sum, (const unsigned char *)one, WHAT, s->key);
+	memcpy(&value, sum, sizeof(value));
+	return value;
 }
 
 /* Where it is in the index, or would be. */
 static uint32_t *find(struct sightings *s, const struct sighting *one)
 {
-	size_t at = hash(one) & s->mask;
+	size_t at = hash(s, one) & s->mask;
 
 	while (s->index[at] && memcmp(&s->list[s->index[at] - 1], one, WHAT))
 		at = (at + 1) & s->mask;

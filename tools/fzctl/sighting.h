@@ -5,6 +5,8 @@
 
 #include "types.h"
 
+#include <sodium.h>
+
 /**
  * struct sighting - flows that differ in nothing that a grant could tell apart
  * @dev: the device
@@ -14,6 +16,7 @@
  * @direction: enum fz_direction
  * @protocol: IP protocol number
  * @len: bits of @dst that count
+ * @reason: enum fz_reason: FZ_REASON_NO_GRANT, or why a grant that is there did not admit it
  * @backwards: each came from a service's port and went to one that is handed out for an hour: a reply,
  *	more likely, to what began before anybody looked
  * @count: how often
@@ -30,7 +33,7 @@ struct sighting {
 	uint8_t direction;
 	uint8_t protocol;
 	uint8_t len;
-	uint8_t zero;
+	uint8_t reason;
 	bool backwards;
 	uint64_t count;
 	int64_t first;
@@ -44,6 +47,7 @@ struct sighting {
  * @max: how many there may be
  * @index: hash table of numbers in @list plus one; 0 is free
  * @mask: size of @index less one
+ * @key: of the hash: whoever is reported on does not know what is put beside what
  * @given_up: sightings that were given up for want of room, the rarest first
  * @given_up_count: how often they had been seen
  */
@@ -53,6 +57,7 @@ struct sightings {
 	size_t max;
 	uint32_t *index;
 	size_t mask;
+	uint8_t key[crypto_shorthash_KEYBYTES];
 	uint64_t given_up;
 	uint64_t given_up_count;
 };

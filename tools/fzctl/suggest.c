@@ -14,6 +14,7 @@
 
 #define EPHEMERAL_PORT	32768	/* where Linux begins to hand out ports */
 #define EPHEMERAL_COUNT	3	/* a service there is used more often than this */
+#define SUM_SIZE	12	/* bytes of a sum in a name */
 #define STANDS_OUT	10	/* times as often as its like, it is no part of a scan */
 
 /* What is looked at: a sighting and what is thought of it. */
@@ -38,6 +39,7 @@ const char *doubt_name(enum doubt doubt)
 {
 	static const char *const names[DOUBTS] = {
 		"none", "rare", "reply", "ephemeral-port", "many-ports", "many-addresses", "many-flows", "unnamed-port",
+		"expired", "quota", "rate",
 	};
 
 	return names[doubt];
@@ -54,9 +56,18 @@ const char *doubt_sentence(enum doubt doubt)
 		"one of many addresses, perhaps a sweep",
 		"one of very many, perhaps a scan",
 		"a grant cannot name ports of this protocol",
+		"the grant has expired: renew it",
+		"the quota of the grant is used up: raise it",
+		"faster than the rate of the grant, or than may be asked about",
 	};
 
 	return sentences[doubt];
+}
+
+/* Whether it is no matter of a missing grant. */
+bool doubt_is_of_grant(enum doubt doubt)
+{
+	return doubt == DOUBT_EXPIRED || doubt == DOUBT_QUOTA || doubt == DOUBT_RATE;
 }
 
 static void seen_add(struct seen *seen, const struct sighting *one)
@@ -106,7 +117,12 @@ static int by_address(const void *left, const void *right)
 
 	if (!order)
 		order = compare_dst(a, b);
-	return order ? order : compare_service(a, b);
+	if (!order)
+		order = compare_service(a, b);
+	if (order)
+		return order;
+	COMPARE(a->last, b->last);
+	return (int)a->reason - b->reason;
 }
 
 /* All addresses that one peer was seen at, with one service, side by side. */
@@ -179,6 +195,37 @@ static enum doubt doubt_of(const struct sighting *one, const struct suggest_opti
 	if (one->count < options->min_count)
 		return DOUBT_RARE;
 	return DOUBT_NONE;
+}
+
+/* Nothing is missing where there is a grant. */
+static enum doubt doubt_of_grant(uint8_t reason)
+{
+	switch (reason) {
+	case FZ_REASON_EXPIRED:
+		return DOUBT_EXPIRED;
+	case FZ_REASON_QUOTA:
+		return DOUBT_QUOTA;
+	case FZ_REASON_RATE:
+		return DOUBT_RATE;
+	default:
+		return DOUBT_NONE;
+	}
+}
+
+/*
+ * What was refused for want of a grant, and later for what the grant says, has got one since. Of whole
+ * addresses alone: in a prefix another address may have been without one.
+ */
+static void doubt_grants(struct item *items, size_t n)
+{
+	for (size_t i = n; i-- > 0;) {
+		const struct sighting *one = items[i].one, *next = i + 1 < n ? items[i + 1].one : NULL;
+
+		items[i].doubt = doubt_of_grant(one->reason);
+		if (items[i].doubt == DOUBT_NONE && next && one->len == (one->family == AF_INET ? 32 : 128) &&
+		    same_address(one, next) && one->port == next->port)
+			items[i].doubt = items[i + 1].doubt;
+	}
 }
 
 static int compare_counts(const void *left, const void *right)
@@ -254,13 +301,16 @@ static int list_doubtful(struct item *items, size_t n, struct suggestions *out)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
 		struct doubtful *last = out->n_doubtful ? &out->doubtful[out->n_doubtful - 1] : NULL;
+		bool again = i && !compare_dst(items[i - 1].one, items[i].one) &&
+			     !compare_service(items[i - 1].one, items[i].one);
 
 		if (!last || last->doubt != items[i].doubt || !alike(last->doubt, last->one, items[i].one)) {
 			last = &out->doubtful[out->n_doubtful++];
 			last->doubt = items[i].doubt;
 			last->one = items[i].one;
+			again = false;
 		}
-		last->n++;
+		last->n += !again;
 		seen_add(&last->seen, items[i].one);
 	}
 	return 0;
@@ -337,16 +387,24 @@ static int add_service(struct fz_resource *res, const struct sighting *one)
 	return fz_resource_add_service(res, &service);
 }
 
+/* With its end, so that no two lists of words are the same bytes. */
+static void sum_up(crypto_generichash_state *state, const char *word)
+{
+	crypto_generichash_update(state, (const unsigned char *)word, strlen(word) + 1);
+}
+
 /*
  * The same resource has the same name every time, and another one another: what was suggested earlier
  * and applied is not replaced by something else. Where address and service do not say everything, a
- * sum of all does.
+ * sum of all does; it is long and good enough for a peer not to find two resources that have the same.
  */
 static void name_resource(struct fz_resource *res, const char *start)
 {
 	char addr[FZ_ADDR_TEXT_SIZE], service[32], text[FZ_ADDR_TEXT_SIZE], name[128];
 	const struct fz_prefix *prefix = &res->prefixes[0];
-	uint32_t sum = 0x811c9dc5;
+	unsigned char sum[crypto_generichash_BYTES];
+	char hex[2 * SUM_SIZE + 1];
+	crypto_generichash_state state;
 	int len;
 
 	fz_format_addr(addr, sizeof(addr), &prefix->addr);
@@ -360,17 +418,14 @@ static void name_resource(struct fz_resource *res, const char *start)
 		memcpy(res->name, name, (size_t)len + 1);
 		return;
 	}
-	for (size_t i = 0; i < res->n_prefixes; i++) {
-		fz_format_prefix(text, sizeof(text), &res->prefixes[i]);
-		for (const char *c = text; *c; c++)
-			sum = (sum ^ (unsigned char)*c) * 0x01000193;
-	}
-	for (size_t i = 0; i < res->n_services; i++) {
-		fz_format_service(text, sizeof(text), &res->services[i]);
-		for (const char *c = text; *c; c++)
-			sum = (sum ^ (unsigned char)*c) * 0x01000193;
-	}
-	snprintf(res->name, sizeof(res->name), "%.*s-%08x", FZ_NAME_MAX - 9, name, sum);
+	crypto_generichash_init(&state, NULL, 0, sizeof(sum));
+	for (size_t i = 0; i < res->n_prefixes; i++)
+		sum_up(&state, fz_format_prefix(text, sizeof(text), &res->prefixes[i]));
+	for (size_t i = 0; i < res->n_services; i++)
+		sum_up(&state, fz_format_service(text, sizeof(text), &res->services[i]));
+	crypto_generichash_final(&state, sum, sizeof(sum));
+	sodium_bin2hex(hex, sizeof(hex), sum, SUM_SIZE);
+	snprintf(res->name, sizeof(res->name), "%.*s-%s", FZ_NAME_MAX - 2 * SUM_SIZE - 1, name, hex);
 }
 
 /* What @n places have in common, which is all but their addresses. */
@@ -481,14 +536,17 @@ int suggest(const struct sightings *s, const struct suggest_options *options, st
 		goto out;
 	for (size_t i = 0; i < s->n; i++)
 		items[i].one = &s->list[i];
-	/* A scan is one whatever else is wrong with its ports. */
 	qsort(items, s->n, sizeof(*items), by_address);
-	doubt_runs(items, s->n, same_address, options->max_ports, DOUBT_PORTS, counts);
-	for (size_t i = 0; i < s->n; i++) {
+	doubt_grants(items, s->n);
+	good = believed(items, s->n);
+	/* A scan is one whatever else is wrong with its ports. */
+	qsort(items, good, sizeof(*items), by_address);
+	doubt_runs(items, good, same_address, options->max_ports, DOUBT_PORTS, counts);
+	for (size_t i = 0; i < good; i++) {
 		if (items[i].doubt == DOUBT_NONE)
 			items[i].doubt = doubt_of(items[i].one, options);
 	}
-	good = believed(items, s->n);
+	good = believed(items, good);
 	qsort(items, good, sizeof(*items), by_service);
 	doubt_runs(items, good, same_service, options->max_addresses, DOUBT_ADDRESSES, counts);
 	good = believed(items, good);

@@ -15,6 +15,10 @@ enum doubt {
 	DOUBT_ADDRESSES,	/* one of too many addresses with a service */
 	DOUBT_MANY,		/* one of too many services on too many addresses */
 	DOUBT_UNNAMED,		/* a port of a protocol whose ports a grant cannot name */
+	/* there is a grant: */
+	DOUBT_EXPIRED,
+	DOUBT_QUOTA,		/* used up */
+	DOUBT_RATE,		/* of packets or new flows, or of requests */
 	DOUBTS
 };
 
@@ -93,6 +97,7 @@ struct suggestions {
 int suggest(const struct sightings *s, const struct suggest_options *options, struct suggestions *out);
 void suggestions_clear(struct suggestions *all);
 const char *doubt_sentence(enum doubt doubt);
+bool doubt_is_of_grant(enum doubt doubt);
 const char *doubt_name(enum doubt doubt);
 
 #endif
