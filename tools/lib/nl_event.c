@@ -24,7 +24,7 @@ static void set_wake(struct fz_nl *nl, bool on)
 	uint64_t value = 1;
 	ssize_t done;
 
-	if (nl->wake_fd < 0)
+	if (nl->wake_fd < 0 || nl->dispatching)
 		return;
 	if (on)
 		done = write(nl->wake_fd, &value, sizeof(value));
@@ -356,18 +356,7 @@ static void tell_kept(struct fz_nl *nl)
 	}
 }
 
-/**
- * fz_nl_dispatch - hand out the events that are there
- * @nl: the handle
- * @err: why not
- *
- * Does not wait, and leaves some for the next time if they come without end. A
- * handler that calls back into the handle may reuse its buffers, so each read is
- * copied first.
- *
- * Return: 0 or a negative errno
- */
-int fz_nl_dispatch(struct fz_nl *nl, struct fz_error *err)
+static int dispatch(struct fz_nl *nl, struct fz_error *err)
 {
 	struct nlmsghdr *nlh;
 	ssize_t len;
@@ -397,6 +386,31 @@ int fz_nl_dispatch(struct fz_nl *nl, struct fz_error *err)
 		tell_kept(nl);
 	}
 	return 0;
+}
+
+/**
+ * fz_nl_dispatch - hand out the events that are there
+ * @nl: the handle
+ * @err: why not
+ *
+ * Does not wait, and leaves some for the next time if they come without end. A
+ * handler that calls back into the handle may reuse its buffers, so each read is
+ * copied first.
+ *
+ * Return: 0 or a negative errno
+ */
+int fz_nl_dispatch(struct fz_nl *nl, struct fz_error *err)
+{
+	int ret;
+
+	if (nl->kept_head)
+		set_wake(nl, false);
+	nl->dispatching = true;
+	ret = dispatch(nl, err);
+	nl->dispatching = false;
+	if (nl->kept_head)
+		set_wake(nl, true);
+	return ret;
 }
 
 /**

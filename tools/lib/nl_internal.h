@@ -23,6 +23,7 @@ struct fz_kept {
  * @kept_head, @kept_tail: events that wait for fz_nl_dispatch()
  * @poll_fd: readable when @ev or @wake_fd is; -1 until asked for
  * @wake_fd: an eventfd, readable while something is kept
+ * @dispatching: what is kept is handed out before fz_nl_dispatch() returns, and wakes nobody
  * @fn, @arg: who gets the events
  * @drops: messages that found no room in @ev, as far as they were told of
  * @overflowed: there may be more of them until @ev is empty
@@ -36,6 +37,7 @@ struct fz_nl {
 	struct fz_kept **kept_tail;
 	int poll_fd;
 	int wake_fd;
+	bool dispatching;
 	fz_event_fn fn;
 	void *arg;
 	uint32_t drops;
