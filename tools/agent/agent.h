@@ -41,6 +41,7 @@ struct join;
  * @left_out: which part of it this host does not have and why, for people; empty when it has all
  * @incoming: parts of a state that is not complete
  * @join: enrolment under way, NULL if none
+ * @lost: events of the kernel, of whatever kind, that were not read in time
  * @keep: leave the device in the kernel on exit
  */
 struct agent {
@@ -74,6 +75,7 @@ struct agent {
 	struct paths *paths;
 	struct reports *reports;
 	struct local *local;
+	uint64_t lost;
 	const char *dev;
 	uint16_t port;
 	bool keep;

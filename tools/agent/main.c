@@ -89,7 +89,8 @@ static void on_event(const struct fz_event *event, void *arg)
 	struct agent *a = arg;
 
 	if (event->kind == FZ_EVENT_LOST) {
-		log_warning("the kernel told more than could be read; %" PRIu64 " events are lost", event->lost);
+		a->lost += event->lost;
+		log_warning("the kernel told more than could be read: events are lost, %" PRIu64 " so far", a->lost);
 		return;
 	}
 	if (event->ifindex != a->kernel.ifindex)
