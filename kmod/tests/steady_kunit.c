@@ -56,9 +56,10 @@ struct way {
 
 static const struct way ways[] = {
 	{ "as is usual" },
-	{ "by index alone", { UINT_MAX, 0, 1 } },
-	{ "by the grants", { 1, 1 << 10, 1 } },
-	{ "with grants left in the middle", { 1, 40, 1 } },
+	{ "by index alone", { 0, 0, UINT_MAX, 0, 1 } },
+	{ "by the grants", { 0, 0, 1, 1 << 10, 1 } },
+	{ "with grants left in the middle", { 0, 0, 1, 40, 1 } },
+	{ "by the grants at first", { UINT_MAX, 1 << 20, UINT_MAX, 0, 1 } },
 };
 
 static void describe(const struct way *way, char *text)
@@ -135,8 +136,9 @@ static void send(struct worker *worker, const struct constant *constant,
 {
 	struct mistake *mistake = &worker->mistake;
 	bool passed = fz_stage_pass(worker->watch->stage, 0, FZ_DIR_IN, tuple, 0);
+	bool may = constant->verdict == FZ_VERDICT_PASS;
 
-	if (passed == (constant->verdict == FZ_VERDICT_PASS))
+	if (passed == may)
 		return;
 	mistake->constant = constant;
 	mistake->by_packet = true;
@@ -251,8 +253,8 @@ static void regrant(struct watch *watch, u64 owner, unsigned int from, unsigned 
 		specs[i].ap = &watch->stage->peers[0];
 		specs[i].resource = constant->resource;
 		specs[i].dir = FZ_DIR_IN;
-		specs[i].action = constant->verdict == FZ_VERDICT_PASS ? FZ_ACTION_ALLOW :
-									 FZ_ACTION_DENY;
+		specs[i].action = constant->reason == FZ_REASON_DENIED ? FZ_ACTION_DENY :
+									 FZ_ACTION_ALLOW;
 		specs[i].has_lease = roll(&watch->rnd, 2);
 		specs[i].lease_ms = specs[i].has_lease ? HOUR_MS : 0;
 		specs[i].tag[0] = roll(&watch->rnd, 3);
@@ -271,7 +273,10 @@ static void put_wide(struct watch *watch, u64 owner)
 	fz_stage_grant(watch->stage, owner, FZ_STAGE_ANY, "beside", FZ_DIR_IN, FZ_ACTION_ALLOW, 0);
 }
 
-/* Covers constants, perhaps, but is nothing to their peer in their direction. */
+/*
+ * Covers constants, perhaps, but is nothing to their peer in their direction; and no other denial of
+ * that peer, or of any, has lookups go on that one could make stop.
+ */
 static void put_other(struct watch *watch, u64 owner)
 {
 	unsigned int len = 8 + roll(&watch->rnd, 25), n = roll(&watch->rnd, OTHERS);
@@ -286,7 +291,7 @@ static void put_other(struct watch *watch, u64 owner)
 	fz_stage_resource(watch->stage, owner, name, text, roll(&watch->rnd, 2) ? "udp/1-100" : "");
 	fz_stage_grant(watch->stage, owner, out ? (int)roll(&watch->rnd, 2) - 1 : 1, name,
 		       out ? FZ_DIR_OUT : FZ_DIR_IN,
-		       roll(&watch->rnd, 2) ? FZ_ACTION_ALLOW : FZ_ACTION_DENY, 0);
+		       out || roll(&watch->rnd, 2) ? FZ_ACTION_ALLOW : FZ_ACTION_DENY, 0);
 }
 
 static void del_other(struct watch *watch)
