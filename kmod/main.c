@@ -7,6 +7,7 @@
 
 #include "authz/authz.h"
 #include "netlink.h"
+#include "tunnel/allowedips.h"
 #include "tunnel/bundle.h"
 #include "tunnel/device.h"
 #include "tunnel/noise.h"
@@ -21,6 +22,9 @@ static int __init fz_init(void)
 	err = fz_authz_module_init();
 	if (err)
 		goto err_authz;
+	err = fz_allowedips_module_init();
+	if (err)
+		goto err_allowedips;
 	err = fz_bundle_init();
 	if (err)
 		goto err_bundle;
@@ -47,6 +51,8 @@ err_ratelimiter:
 err_peer:
 	fz_bundle_uninit();
 err_bundle:
+	fz_allowedips_module_exit();
+err_allowedips:
 	fz_authz_module_exit();
 err_authz:
 	return err;
@@ -59,6 +65,7 @@ static void __exit fz_exit(void)
 	fz_ratelimiter_exit();
 	fz_peer_uninit();
 	fz_bundle_uninit();
+	fz_allowedips_module_exit();
 	fz_authz_module_exit();
 }
 

@@ -693,13 +693,13 @@ static int put_allowedip(struct sk_buff *skb, const struct fz_allowedip *entry,
 	if (!nest)
 		return -EMSGSIZE;
 	if (nla_put_u8(skb, FZ_ALLOWEDIP_A_CIDR_MASK, len) ||
-	    nla_put_u16(skb, FZ_ALLOWEDIP_A_FAMILY, entry->family) ||
-	    nla_put(skb, FZ_ALLOWEDIP_A_IPADDR, fz_family_bits(entry->family) / 8, address)) {
+	    nla_put_u16(skb, FZ_ALLOWEDIP_A_FAMILY, entry->prefix.family) ||
+	    nla_put(skb, FZ_ALLOWEDIP_A_IPADDR, fz_family_bits(entry->prefix.family) / 8, address)) {
 		nla_nest_cancel(skb, nest);
 		return -EMSGSIZE;
 	}
 	nla_nest_end(skb, nest);
-	cursor->family = entry->family;
+	cursor->family = entry->prefix.family;
 	cursor->len = len;
 	memcpy(cursor->address, address, sizeof(address));
 	return 0;

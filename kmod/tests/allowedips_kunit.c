@@ -435,7 +435,7 @@ static void compare_walks(struct kunit *test)
 
 	for (number = 0; number < PEERS; number++) {
 		fz_allowedips_walk(node, &scene->owned[number]) {
-			struct entry like = { .family = node->family };
+			struct entry like = { .family = node->prefix.family };
 
 			like.len = fz_allowedip_read(node, like.address);
 			entry = oracle_find(scene, &like);

@@ -20,6 +20,31 @@
 #define BITS4 32
 #define BITS6 128
 
+/* Every peer has a few nodes: in a cache of their own they take no more than they are. */
+static struct kmem_cache *node_cache;
+
+/**
+ * fz_allowedips_module_init() - prepare for allowed IPs
+ *
+ * Context: module load.
+ * Return: 0 or -ENOMEM.
+ */
+int fz_allowedips_module_init(void)
+{
+	node_cache = KMEM_CACHE(fz_allowedip, 0);
+	return node_cache ? 0 : -ENOMEM;
+}
+
+/**
+ * fz_allowedips_module_exit() - undo fz_allowedips_module_init()
+ *
+ * Context: module unload, after rcu_barrier(); there is no table any more.
+ */
+void fz_allowedips_module_exit(void)
+{
+	kmem_cache_destroy(node_cache);
+}
+
 static bool bit_at(u64 high, u64 low, u8 at)
 {
 	return at < 64 ? high >> (63 - at) & 1 : low >> (127 - at) & 1;
@@ -62,6 +87,7 @@ static int read_prefix(struct fz_allowedip_prefix *prefix, u8 family, const void
 	} else {
 		return -EINVAL;
 	}
+	prefix->family = family;
 	cut(prefix, len);
 	return 0;
 }
@@ -84,7 +110,7 @@ static struct fz_allowedip __rcu **link_of(struct fz_allowedips *table,
 	struct fz_allowedip *parent = node->parent;
 
 	if (!parent)
-		return root_of(table, node->family);
+		return root_of(table, node->prefix.family);
 	return &parent->child[bit_at(node->prefix.high, node->prefix.low, parent->prefix.len)];
 }
 
@@ -95,15 +121,18 @@ static struct fz_allowedip __rcu **link_below(struct fz_allowedip *node,
 	return &node->child[bit_at(prefix->high, prefix->low, node->prefix.len)];
 }
 
-static struct fz_allowedip *create(u8 family, const struct fz_allowedip_prefix *prefix)
+static struct fz_allowedip *create(const struct fz_allowedip_prefix *prefix)
 {
-	struct fz_allowedip *node = kzalloc(sizeof(*node), GFP_KERNEL);
+	struct fz_allowedip *node = kmem_cache_zalloc(node_cache, GFP_KERNEL);
 
-	if (node) {
+	if (node)
 		node->prefix = *prefix;
-		node->family = family;
-	}
 	return node;
+}
+
+static void free_rcu(struct rcu_head *rcu)
+{
+	kmem_cache_free(node_cache, container_of(rcu, struct fz_allowedip, rcu));
 }
 
 /* Makes a node, which readers cannot see yet, the parent of another. */
@@ -229,7 +258,7 @@ int fz_allowedips_insert(struct fz_allowedips *table, u8 family, const void *add
 		return 0;
 	}
 
-	new = create(family, &prefix);
+	new = create(&prefix);
 	if (!new)
 		return -ENOMEM;
 	top = new;
@@ -237,9 +266,9 @@ int fz_allowedips_insert(struct fz_allowedips *table, u8 family, const void *add
 		adopt(new, node);
 	} else if (node) {
 		cut(&prefix, shared);
-		top = create(family, &prefix);
+		top = create(&prefix);
 		if (!top) {
-			kfree(new);
+			kmem_cache_free(node_cache, new);
 			return -ENOMEM;
 		}
 		adopt(top, new);
@@ -262,7 +291,7 @@ static void splice_out(struct fz_allowedips *table, struct fz_allowedip *node)
 	if (child)
 		child->parent = node->parent;
 	rcu_assign_pointer(*link_of(table, node), child);
-	kfree_rcu(node, rcu);
+	call_rcu(&node->rcu, free_rcu);
 }
 
 static bool is_needed(const struct fz_allowedip *node)
@@ -385,7 +414,7 @@ static void clear(struct fz_allowedips *table, struct fz_allowedip __rcu **root)
 		parent = node->parent;
 		if (rcu_access_pointer(node->peer))
 			list_del(&node->siblings);
-		kfree_rcu(node, rcu);
+		call_rcu(&node->rcu, free_rcu);
 		node = parent;
 	}
 }
@@ -498,14 +527,14 @@ struct fz_peer *fz_allowedips_lookup_src(const struct fz_allowedips *table,
 /**
  * fz_allowedip_read() - tell an entry's prefix
  * @entry: found under update_lock
- * @address: takes 4 or 16 bytes, as &struct fz_allowedip.family says
+ * @address: takes 4 or 16 bytes, as &struct fz_allowedip_prefix.family says
  *
  * Context: update_lock held.
  * Return: length of the prefix in bits.
  */
 u8 fz_allowedip_read(const struct fz_allowedip *entry, u8 address[16])
 {
-	if (entry->family == AF_INET) {
+	if (entry->prefix.family == AF_INET) {
 		put_unaligned_be32(entry->prefix.high >> 32, address);
 	} else {
 		put_unaligned_be64(entry->prefix.high, address);

@@ -20,17 +20,18 @@ struct sk_buff;
  * @high: first 64 bits, host order
  * @low: last 64 bits, host order
  * @len: how many bits count; those after are zero
+ * @family: AF_INET or AF_INET6
  */
 struct fz_allowedip_prefix {
 	u64 high;
 	u64 low;
 	u8 len;
+	u8 family;
 };
 
 /**
  * struct fz_allowedip - a node of the trie
  * @prefix: all below this node begin with it
- * @family: AF_INET or AF_INET6
  * @child: by the bit after the prefix; read under RCU
  * @peer: who owns the prefix, or NULL at a node that only forks. No reference: a peer's entries are
  *	removed before it, and it is freed an RCU grace period later
@@ -40,7 +41,6 @@ struct fz_allowedip_prefix {
  */
 struct fz_allowedip {
 	struct fz_allowedip_prefix prefix;
-	u8 family;
 	struct fz_allowedip __rcu *child[2];
 	struct fz_peer __rcu *peer;
 	struct fz_allowedip *parent;
@@ -65,6 +65,9 @@ struct fz_allowedips {
 	u64 seq;
 	bool lost;
 };
+
+int fz_allowedips_module_init(void);
+void fz_allowedips_module_exit(void);
 
 void fz_allowedips_init(struct fz_allowedips *table, struct mutex *lock);
 void fz_allowedips_clear(struct fz_allowedips *table);
