@@ -57,7 +57,7 @@ endif
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: all tools module module_install install uninstall test-unit run-tests check check-build check-dkms \
-	check-long check-netns bench demo clean help
+	check-long check-machine check-netns bench demo clean help
 
 all: tools
 
@@ -188,6 +188,9 @@ check-build:
 check-dkms:
 	selftests/dkms/run
 
+check-machine:
+	selftests/machine/run
+
 check-netns:
 	selftests/netns/run
 
@@ -214,6 +217,7 @@ help:
 	@echo 'make check-long      the tests that take too long for every check'
 	@echo 'make check-build     fz.ko for the oldest to the newest kernel, by gcc, clang and sparse: no warnings'
 	@echo 'make check-dkms      the Debian packages and DKMS, in clean systems'
+	@echo 'make check-machine   sessions of a machine that sleeps, is saved and goes on, or is duplicated'
 	@echo 'make check-netns     the test that comes with WireGuard in the kernel, netns.sh, on fz'
 	@echo 'make bench           measures the fast path (ARGS=--help; BASE=a revision or directory to compare with)'
 	@echo 'make demo            the whole story on real packets'

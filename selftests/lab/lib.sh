@@ -91,3 +91,19 @@ module_sources() {
 	find Kbuild kmod -type f ! \( -name '*.[oa]' -o -name '*.ko' -o -name '*.mod' -o -name '*.mod.c' -o -name '.*' \
 		-o -name 'modules.order' -o -name 'Module.symvers' -o -path kmod/compat/probed.h \)
 }
+
+# unpack_modules DIR ROOT RELEASE MODULE...: those MODULEs that the kernel below ROOT has, and what they need, go
+# into DIR, numbered in the order in which they load
+unpack_modules() {
+	local dir=$1 path module number=10
+
+	while read -r path; do
+		module=$(basename "$path")
+		case $path in
+		*.xz) xz -dc "$path" >"$dir/$number-${module%.xz}" ;;
+		*.zst) zstd -qdc "$path" >"$dir/$number-${module%.zst}" ;;
+		*) cp "$path" "$dir/$number-$module" ;;
+		esac || return
+		number=$((number + 1))
+	done < <(modprobe -q -d "$2" -S "$3" -a --show-depends "${@:4}" | awk '$1 == "insmod" && !seen[$2]++ { print $2 }')
+}
