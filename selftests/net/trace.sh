@@ -130,8 +130,46 @@ formats()
 	done
 }
 
+# datagrams PORT...: prints a command that sends them, for programs that run one
+datagrams()
+{
+	printf 'echo >/dev/udp/10.7.0.2/%s\n' "$@" >"$WORK/datagrams"
+	echo "/bin/bash $WORK/datagrams"
+}
+
+# The filter is the kernel's work, the text that of a library beside perf.
+seen_by_perf()
+{
+	device
+	# shellcheck disable=SC2046 # words
+	cmd_ok perf record -q -m 8 -e fz:fz_denial --filter 'dport > 5' -o "$WORK/perf.data" $(datagrams 5 7 8)
+	perf script -i "$WORK/perf.data" >"$WORK/perf" 2>/dev/null
+	equal "$(sed -nE 's/.* fz:fz_denial: .* proto=17 src=10\.7\.0\.1 .* dst=10\.7\.0\.2 dport=//p' "$WORK/perf" | xargs)" \
+		"7 8" "ports of the refusals that perf shows"
+}
+
+seen_by_bpftrace()
+{
+	device
+	bpftrace -c "$(datagrams 5 7 7)" -e 'tracepoint:fz:fz_denial
+		{ @[args->why, ntop(args->family, args->dst), args->dport] = count(); }' >"$WORK/bpftrace" 2>&1
+	sed 's/^/# /' "$WORK/bpftrace"
+	equal "$(grep '^@' "$WORK/bpftrace" | sort | xargs)" "@[1, 10.7.0.2, 5]: 1 @[1, 10.7.0.2, 7]: 2" \
+		"refusals that bpftrace counts"
+}
+
 check "trace events tell of refusals and flows" events
 check "filters look at their fields" filters
 check "their formats name the fields" formats
 check "a refused packet is dropped with its reason" drops
+if [ -e "$TRACE/events/fz/fz_denial/id" ] && [ -n "$(command -v perf)" ]; then
+	check "perf records and prints them" seen_by_perf
+else
+	echo "# no perf, or the kernel has no events for it"
+fi
+if [ -e /sys/kernel/btf/vmlinux ] && [ -n "$(command -v bpftrace)" ]; then
+	check "bpftrace reads their fields" seen_by_bpftrace
+else
+	echo "# no bpftrace, or the kernel does not describe its types"
+fi
 finish_tests
