@@ -107,12 +107,13 @@ flows()
 	unwatch
 }
 
-# More at once than one device may tell of in ten seconds: the ends of all flows of ten. So much fits the
-# limits of the kernel, and what is missing was lost by the monitor.
+# The ends of all flows of ten devices at once; with --long 100,000, as many as one device may tell of in ten
+# seconds. So much fits the limits of the kernel: what is missing was lost by the monitor.
 crowds()
 {
-	local count=$([ -n "${FZ_SHORT-}" ] && echo 1000 || echo 10000) i before
+	local count=1000 i before
 
+	[ -z "${FZ_LONG-}" ] || count=10000
 	EVENTS=$((2 * 10 * count))
 	for i in {0..9}; do
 		ip link del "fz$i" 2>/dev/null
