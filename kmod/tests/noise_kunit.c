@@ -112,17 +112,9 @@ static bool is_wiped(const void *memory, size_t len)
 	return !memchr_inv(memory, 0, len);
 }
 
-static bool exchange_is_wiped(const struct fz_exchange *exchange)
+static bool has_no_exchange(struct side *side)
 {
-	return is_wiped(&exchange->transcript, sizeof(exchange->transcript)) &&
-	       is_wiped(exchange->ephemeral_private, FZ_KEY_LEN) &&
-	       is_wiped(exchange->remote_ephemeral, FZ_KEY_LEN);
-}
-
-static bool transcript_is_wiped(struct side *side)
-{
-	return exchange_is_wiped(&handshake(side)->ours) &&
-	       exchange_is_wiped(&handshake(side)->theirs);
+	return !handshake(side)->ours && !handshake(side)->theirs;
 }
 
 /* Each says whether the message was accepted, and gives the reference back. */
@@ -153,7 +145,8 @@ static void let_time_pass(struct side *side)
 
 static int begin_session(struct side *side)
 {
-	bool initiator = handshake(side)->theirs.state != FZ_HANDSHAKE_CREATED_RESPONSE;
+	const struct fz_exchange *theirs = handshake(side)->theirs;
+	bool initiator = !theirs || theirs->state != FZ_HANDSHAKE_CREATED_RESPONSE;
 
 	return fz_handshake_begin_session(handshake(side), keypairs(side), initiator);
 }
@@ -184,31 +177,33 @@ static void noise_reads_the_vector_initiation(struct kunit *test)
 
 	KUNIT_ASSERT_TRUE(test, consume_initiation(&scene->responder,
 						   (const void *)vector_initiation));
-	KUNIT_EXPECT_EQ(test, responder->theirs.state, FZ_HANDSHAKE_CONSUMED_INITIATION);
-	KUNIT_EXPECT_TRUE(test, same(responder->theirs.transcript.hash, vector_initiation_hash,
+	KUNIT_ASSERT_NOT_NULL(test, responder->theirs);
+	KUNIT_EXPECT_EQ(test, responder->theirs->state, FZ_HANDSHAKE_CONSUMED_INITIATION);
+	KUNIT_EXPECT_TRUE(test, same(responder->theirs->transcript.hash, vector_initiation_hash,
 				     FZ_HASH_LEN));
-	KUNIT_EXPECT_TRUE(test, same(responder->theirs.transcript.chaining_key,
+	KUNIT_EXPECT_TRUE(test, same(responder->theirs->transcript.chaining_key,
 				     vector_initiation_chaining_key, FZ_HASH_LEN));
 	KUNIT_EXPECT_TRUE(test, same(responder->latest_timestamp, vector_timestamp,
 				     FZ_TIMESTAMP_LEN));
-	KUNIT_EXPECT_EQ(test, responder->theirs.remote_index, cpu_to_le32(0x01020304));
+	KUNIT_EXPECT_EQ(test, responder->theirs->remote_index, cpu_to_le32(0x01020304));
 }
 
 /* The initiator is put where it was when the vector initiation was made. */
 static void await_vector_response(struct kunit *test, struct side *side,
 				  struct fz_message_response *response)
 {
-	struct fz_handshake *initiator = handshake(side);
+	struct fz_message_initiation made;
+	struct fz_exchange *ours;
 
-	KUNIT_ASSERT_EQ(test, fz_indextable_insert(&side->indices, &initiator->ours.entry), 0);
-	initiator->ours.state = FZ_HANDSHAKE_CREATED_INITIATION;
-	memcpy(initiator->ours.transcript.hash, vector_initiation_hash, FZ_HASH_LEN);
-	memcpy(initiator->ours.transcript.chaining_key, vector_initiation_chaining_key, FZ_HASH_LEN);
-	memcpy(initiator->ours.ephemeral_private, vector_initiator_ephemeral_private, FZ_KEY_LEN);
+	KUNIT_ASSERT_EQ(test, fz_handshake_create_initiation(&made, handshake(side)), 0);
+	ours = handshake(side)->ours;
+	memcpy(ours->transcript.hash, vector_initiation_hash, FZ_HASH_LEN);
+	memcpy(ours->transcript.chaining_key, vector_initiation_chaining_key, FZ_HASH_LEN);
+	memcpy(ours->ephemeral_private, vector_initiator_ephemeral_private, FZ_KEY_LEN);
 
 	/* The index is protected by the MACs alone. */
 	memcpy(response, vector_response, sizeof(*response));
-	response->receiver_index = initiator->ours.entry.index;
+	response->receiver_index = ours->entry.index;
 }
 
 static void noise_reads_the_vector_response(struct kunit *test)
@@ -220,9 +215,9 @@ static void noise_reads_the_vector_response(struct kunit *test)
 
 	await_vector_response(test, side, &response);
 	KUNIT_ASSERT_TRUE(test, consume_response(side, &response));
-	KUNIT_EXPECT_TRUE(test, same(handshake(side)->ours.transcript.hash, vector_response_hash,
+	KUNIT_EXPECT_TRUE(test, same(handshake(side)->ours->transcript.hash, vector_response_hash,
 				     FZ_HASH_LEN));
-	KUNIT_EXPECT_TRUE(test, same(handshake(side)->ours.transcript.chaining_key,
+	KUNIT_EXPECT_TRUE(test, same(handshake(side)->ours->transcript.chaining_key,
 				     vector_response_chaining_key, FZ_HASH_LEN));
 	KUNIT_ASSERT_EQ(test, begin_session(side), 0);
 
@@ -231,6 +226,17 @@ static void noise_reads_the_vector_response(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, same(keypair->sending_key, vector_key_by_initiator, FZ_KEY_LEN));
 	KUNIT_EXPECT_TRUE(test, same(keypair->receiving_key, vector_key_by_responder, FZ_KEY_LEN));
 	KUNIT_EXPECT_EQ(test, keypair->remote_index, cpu_to_le32(0x05060708));
+}
+
+/* It is freed after that, when nobody can look. */
+static void noise_wipes_an_exchange(struct kunit *test)
+{
+	struct fz_exchange *exchange = kunit_kzalloc(test, sizeof(*exchange), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, exchange);
+	memset(exchange, 0xff, sizeof(*exchange));
+	fz_exchange_wipe(exchange);
+	KUNIT_EXPECT_TRUE(test, is_wiped(exchange, offsetof(struct fz_exchange, entry)));
 }
 
 static void noise_makes_a_session(struct kunit *test)
@@ -261,9 +267,7 @@ static void noise_makes_a_session(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, found, &ours->entry);
 
 	/* Of the handshake nothing is left. */
-	KUNIT_EXPECT_TRUE(test, transcript_is_wiped(from) && transcript_is_wiped(to));
-	KUNIT_EXPECT_EQ(test, handshake(from)->ours.state, FZ_HANDSHAKE_NONE);
-	KUNIT_EXPECT_EQ(test, handshake(to)->theirs.state, FZ_HANDSHAKE_NONE);
+	KUNIT_EXPECT_TRUE(test, has_no_exchange(from) && has_no_exchange(to));
 	KUNIT_EXPECT_EQ(test, begin_session(from), -EPROTO);
 	KUNIT_EXPECT_EQ(test, begin_session(to), -EPROTO);
 }
@@ -324,7 +328,7 @@ static void noise_survives_crossing_initiations(struct kunit *test)
 	}
 	for (i = 0; i < 2; i++) {
 		KUNIT_EXPECT_TRUE(test, is_heard(side[i], side[!i]));
-		KUNIT_EXPECT_TRUE(test, transcript_is_wiped(side[i]));
+		KUNIT_EXPECT_TRUE(test, has_no_exchange(side[i]));
 	}
 
 	/* Each sends a packet: from then on there is one session that both send in. */
@@ -364,7 +368,7 @@ static void noise_needs_the_same_psk(struct kunit *test)
 	KUNIT_ASSERT_TRUE(test, consume_initiation(to, &initiation));
 	KUNIT_ASSERT_EQ(test, fz_handshake_create_response(&response, handshake(to)), 0);
 	KUNIT_EXPECT_FALSE(test, consume_response(from, &response));
-	KUNIT_EXPECT_EQ(test, handshake(from)->ours.state, FZ_HANDSHAKE_CREATED_INITIATION);
+	KUNIT_EXPECT_EQ(test, handshake(from)->ours->state, FZ_HANDSHAKE_CREATED_INITIATION);
 	KUNIT_EXPECT_EQ(test, begin_session(from), -EPROTO);
 
 	fz_handshake_set_psk(handshake(from), none);
@@ -426,7 +430,7 @@ static void noise_refuses_every_changed_bit(struct kunit *test)
 				       "initiation, byte %zu", i);
 		((u8 *)&initiation)[i] ^= 1 << i % 8;
 	}
-	KUNIT_EXPECT_EQ(test, handshake(&scene->responder)->theirs.state, FZ_HANDSHAKE_NONE);
+	KUNIT_EXPECT_NULL(test, handshake(&scene->responder)->theirs);
 	KUNIT_EXPECT_TRUE(test, consume_initiation(&scene->responder, &initiation));
 
 	await_vector_response(test, &scene->initiator, &response);
@@ -534,8 +538,7 @@ static void noise_refuses_low_order_peers(struct kunit *test)
 									 handshake(weak)),
 				    -EKEYREJECTED, "point %zu", i);
 		KUNIT_EXPECT_TRUE(test, is_wiped(handshake(weak)->static_static, FZ_KEY_LEN));
-		KUNIT_EXPECT_EQ(test, handshake(weak)->ours.state, FZ_HANDSHAKE_NONE);
-		KUNIT_EXPECT_FALSE(test, handshake(weak)->ours.entry.listed);
+		KUNIT_EXPECT_NULL(test, handshake(weak)->ours);
 		tear_down(test, weak);
 	}
 	KUNIT_EXPECT_EQ(test, fz_handshake_create_initiation(&initiation, handshake(side)), 0);
@@ -591,7 +594,7 @@ static void forge_response(const struct fz_handshake *to, const u8 ephemeral[FZ_
 			   struct fz_message_response *msg)
 {
 	static const u8 nothing[FZ_KEY_LEN];
-	struct fz_transcript transcript = to->ours.transcript;
+	struct fz_transcript transcript = to->ours->transcript;
 	u8 key[FZ_KEY_LEN];
 
 	memcpy(msg->ephemeral, ephemeral, FZ_KEY_LEN);
@@ -626,9 +629,9 @@ static void noise_stops_when_closed(struct kunit *test)
 	struct fz_message_response response;
 
 	KUNIT_ASSERT_TRUE(test, consume_initiation(side, (const void *)vector_initiation));
-	KUNIT_EXPECT_FALSE(test, transcript_is_wiped(side));
+	KUNIT_EXPECT_FALSE(test, has_no_exchange(side));
 	fz_handshake_close(handshake(side));
-	KUNIT_EXPECT_TRUE(test, transcript_is_wiped(side));
+	KUNIT_EXPECT_TRUE(test, has_no_exchange(side));
 	KUNIT_EXPECT_TRUE(test, is_wiped(handshake(side)->psk, FZ_KEY_LEN));
 	KUNIT_EXPECT_TRUE(test, is_wiped(handshake(side)->static_static, FZ_KEY_LEN));
 
@@ -662,6 +665,7 @@ static void noise_writes_tai64n(struct kunit *test)
 static struct kunit_case noise_cases[] = {
 	KUNIT_CASE(noise_reads_the_vector_initiation),
 	KUNIT_CASE(noise_reads_the_vector_response),
+	KUNIT_CASE(noise_wipes_an_exchange),
 	KUNIT_CASE(noise_makes_a_session),
 	KUNIT_CASE(noise_survives_crossing_initiations),
 	KUNIT_CASE(noise_makes_other_keys_each_time),

@@ -12,9 +12,9 @@ struct fz_peer;
 
 /**
  * enum fz_index_type - what an entry is embedded in
- * @FZ_INDEX_HANDSHAKE: &struct fz_handshake.ours
+ * @FZ_INDEX_HANDSHAKE: &struct fz_exchange at &struct fz_handshake.ours
  * @FZ_INDEX_KEYPAIR: &struct fz_keypair
- * @FZ_INDEX_ANSWER: &struct fz_handshake.theirs
+ * @FZ_INDEX_ANSWER: &struct fz_exchange at &struct fz_handshake.theirs
  */
 enum fz_index_type {
 	FZ_INDEX_HANDSHAKE = 1,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/random.h>
+#include <linux/slab.h>
 #include <linux/string.h>
 
 #include "compat/crypto.h"
@@ -40,12 +41,7 @@ void fz_handshake_init(struct fz_handshake *handshake, struct fz_peer *peer,
 {
 	memset(handshake, 0, sizeof(*handshake));
 	init_rwsem(&handshake->lock);
-	handshake->ours.state = FZ_HANDSHAKE_NONE;
-	handshake->ours.entry.type = FZ_INDEX_HANDSHAKE;
-	handshake->ours.entry.peer = peer;
-	handshake->theirs.state = FZ_HANDSHAKE_NONE;
-	handshake->theirs.entry.type = FZ_INDEX_ANSWER;
-	handshake->theirs.entry.peer = peer;
+	handshake->peer = peer;
 	handshake->remote.peer = peer;
 	memcpy(handshake->remote.public_key, public_key, FZ_KEY_LEN);
 	memcpy(handshake->psk, psk ?: zeros, FZ_KEY_LEN);
@@ -105,8 +101,13 @@ void fz_handshake_set_psk(struct fz_handshake *handshake, const u8 psk[FZ_KEY_LE
 	up_write(&handshake->lock);
 }
 
-/* Wipes all that belongs to an exchange under way; the index is the caller's affair. */
-static void wipe(struct fz_exchange *exchange)
+/**
+ * fz_exchange_wipe() - wipe all that belongs to an exchange under way, but for its index
+ * @exchange: the exchange
+ *
+ * Context: &struct fz_handshake.lock held.
+ */
+void fz_exchange_wipe(struct fz_exchange *exchange)
 {
 	memzero_explicit(&exchange->transcript, sizeof(exchange->transcript));
 	memzero_explicit(exchange->ephemeral_private, FZ_KEY_LEN);
@@ -115,15 +116,43 @@ static void wipe(struct fz_exchange *exchange)
 	exchange->state = FZ_HANDSHAKE_NONE;
 }
 
+/* The exchange at @slot, made if there is none; NULL without memory. */
+static struct fz_exchange *have_exchange(struct fz_handshake *handshake, struct fz_exchange **slot)
+{
+	struct fz_exchange *exchange = *slot;
+
+	lockdep_assert_held_write(&handshake->lock);
+	if (exchange)
+		return exchange;
+	exchange = kzalloc(sizeof(*exchange), GFP_KERNEL);
+	if (!exchange)
+		return NULL;
+	exchange->handshake = handshake;
+	exchange->entry.type = slot == &handshake->ours ? FZ_INDEX_HANDSHAKE : FZ_INDEX_ANSWER;
+	exchange->entry.peer = handshake->peer;
+	*slot = exchange;
+	return exchange;
+}
+
+/* Ends the exchange at @slot, if there is one. */
+static void end_exchange(struct fz_handshake *handshake, struct fz_exchange **slot)
+{
+	struct fz_exchange *exchange = *slot;
+
+	lockdep_assert_held_write(&handshake->lock);
+	if (!exchange)
+		return;
+	*slot = NULL;
+	fz_indextable_remove(handshake->indices, &exchange->entry);
+	fz_exchange_wipe(exchange);
+	kfree_rcu(exchange, rcu);
+}
+
 /* Gives up what is under way. */
 static void abandon(struct fz_handshake *handshake)
 {
-	lockdep_assert_held_write(&handshake->lock);
-
-	wipe(&handshake->ours);
-	wipe(&handshake->theirs);
-	fz_indextable_remove(handshake->indices, &handshake->ours.entry);
-	fz_indextable_remove(handshake->indices, &handshake->theirs.entry);
+	end_exchange(handshake, &handshake->ours);
+	end_exchange(handshake, &handshake->theirs);
 }
 
 /**
@@ -197,14 +226,15 @@ static int write_initiation(struct fz_message_initiation *msg, struct fz_handsha
 }
 
 /* What ends the making of either message: gives it an index and remembers the rest. */
-static int commit_created(struct fz_handshake *handshake, struct fz_exchange *exchange,
+static int commit_created(struct fz_handshake *handshake, struct fz_exchange **slot,
 			  const struct scratch *s, enum fz_handshake_state state,
 			  __le32 *sender_index)
 {
-	int err = fz_indextable_insert(handshake->indices, &exchange->entry);
+	struct fz_exchange *exchange = have_exchange(handshake, slot);
+	int err = exchange ? fz_indextable_insert(handshake->indices, &exchange->entry) : -ENOMEM;
 
 	if (err) {
-		wipe(exchange);
+		end_exchange(handshake, slot);
 		return err;
 	}
 	*sender_index = exchange->entry.index;
@@ -287,23 +317,24 @@ static bool commit_initiation(const struct fz_message_initiation *msg,
 			      struct fz_handshake *handshake, const struct scratch *s)
 {
 	const u64 interval_ns = NSEC_PER_SEC / FZ_INITIATIONS_PER_SECOND;
+	struct fz_exchange *theirs = NULL;
 	u64 now = fz_clock_now();
-	bool accepted;
 
 	down_write(&handshake->lock);
-	accepted = !handshake->closed &&
-		   fz_tai64n_after(s->timestamp, handshake->latest_timestamp) &&
-		   handshake->latest_initiation_ns + interval_ns <= now;
-	if (accepted) {
+	if (!handshake->closed &&
+	    fz_tai64n_after(s->timestamp, handshake->latest_timestamp) &&
+	    handshake->latest_initiation_ns + interval_ns <= now)
+		theirs = have_exchange(handshake, &handshake->theirs);
+	if (theirs) {
 		memcpy(handshake->latest_timestamp, s->timestamp, FZ_TIMESTAMP_LEN);
 		handshake->latest_initiation_ns = now;
-		memcpy(handshake->theirs.remote_ephemeral, msg->ephemeral, FZ_KEY_LEN);
-		handshake->theirs.remote_index = msg->sender_index;
-		handshake->theirs.transcript = s->transcript;
-		handshake->theirs.state = FZ_HANDSHAKE_CONSUMED_INITIATION;
+		memcpy(theirs->remote_ephemeral, msg->ephemeral, FZ_KEY_LEN);
+		theirs->remote_index = msg->sender_index;
+		theirs->transcript = s->transcript;
+		theirs->state = FZ_HANDSHAKE_CONSUMED_INITIATION;
 	}
 	up_write(&handshake->lock);
-	return accepted;
+	return theirs;
 }
 
 /**
@@ -315,7 +346,8 @@ static bool commit_initiation(const struct fz_message_initiation *msg,
  * Context: may sleep.
  * Return: the peer, with a reference for the caller (fz_peer_put()), which can be answered now;
  *	NULL when the message is refused: it is not authentic, is nobody's we know, was seen before,
- *	or comes sooner after the one before than FZ_INITIATIONS_PER_SECOND allows.
+ *	or comes sooner after the one before than FZ_INITIATIONS_PER_SECOND allows; or there is no
+ *	memory for it.
  */
 struct fz_peer *fz_handshake_consume_initiation(const struct fz_message_initiation *msg,
 						struct fz_identity *identity,
@@ -355,11 +387,11 @@ out:
 static int write_response(struct fz_message_response *msg, struct fz_handshake *handshake,
 			  struct scratch *s)
 {
-	const struct fz_exchange *exchange = &handshake->theirs;
+	const struct fz_exchange *exchange = handshake->theirs;
 
 	if (handshake->closed)
 		return -ESHUTDOWN;
-	if (exchange->state != FZ_HANDSHAKE_CONSUMED_INITIATION)
+	if (!exchange || exchange->state != FZ_HANDSHAKE_CONSUMED_INITIATION)
 		return -EPROTO;
 	if (!make_ephemeral(s))
 		return -EKEYREJECTED;
@@ -416,8 +448,10 @@ int fz_handshake_create_response(struct fz_message_response *msg, struct fz_hand
 /* Whether the message answers the initiation that the handshake is waiting on. Lock held. */
 static bool awaits(const struct fz_handshake *handshake, const struct fz_message_response *msg)
 {
-	return handshake->ours.state == FZ_HANDSHAKE_CREATED_INITIATION &&
-	       handshake->ours.entry.index == msg->receiver_index;
+	const struct fz_exchange *ours = handshake->ours;
+
+	return ours && ours->state == FZ_HANDSHAKE_CREATED_INITIATION &&
+	       ours->entry.index == msg->receiver_index;
 }
 
 /* The identity's lock is held for reading. */
@@ -429,8 +463,8 @@ static bool read_response(const struct fz_message_response *msg, const struct fz
 	down_read(&handshake->lock);
 	awaited = awaits(handshake, msg);
 	if (awaited) {
-		s->transcript = handshake->ours.transcript;
-		memcpy(s->ephemeral_private, handshake->ours.ephemeral_private, FZ_KEY_LEN);
+		s->transcript = handshake->ours->transcript;
+		memcpy(s->ephemeral_private, handshake->ours->ephemeral_private, FZ_KEY_LEN);
 		memcpy(s->psk, handshake->psk, FZ_KEY_LEN);
 	}
 	up_read(&handshake->lock);
@@ -458,10 +492,10 @@ static bool commit_response(const struct fz_message_response *msg, struct fz_han
 	down_write(&handshake->lock);
 	awaited = awaits(handshake, msg);
 	if (awaited) {
-		memcpy(handshake->ours.remote_ephemeral, msg->ephemeral, FZ_KEY_LEN);
-		handshake->ours.remote_index = msg->sender_index;
-		handshake->ours.transcript = s->transcript;
-		handshake->ours.state = FZ_HANDSHAKE_CONSUMED_RESPONSE;
+		memcpy(handshake->ours->remote_ephemeral, msg->ephemeral, FZ_KEY_LEN);
+		handshake->ours->remote_index = msg->sender_index;
+		handshake->ours->transcript = s->transcript;
+		handshake->ours->state = FZ_HANDSHAKE_CONSUMED_RESPONSE;
 	}
 	up_write(&handshake->lock);
 	return awaited;
@@ -482,8 +516,8 @@ struct fz_peer *fz_handshake_consume_response(const struct fz_message_response *
 					      struct fz_identity *identity,
 					      struct fz_indextable *indices)
 {
+	struct fz_handshake *handshake = NULL;
 	struct fz_index_entry *entry;
-	struct fz_handshake *handshake;
 	struct fz_peer *peer = NULL;
 	bool accepted = false;
 	struct scratch s;
@@ -494,13 +528,14 @@ struct fz_peer *fz_handshake_consume_response(const struct fz_message_response *
 
 	rcu_read_lock();
 	entry = fz_indextable_find(indices, msg->receiver_index);
-	if (entry && entry->type == FZ_INDEX_HANDSHAKE)
+	if (entry && entry->type == FZ_INDEX_HANDSHAKE) {
 		peer = fz_peer_get_maybe_zero(entry->peer);
+		handshake = container_of(entry, struct fz_exchange, entry)->handshake;
+	}
 	rcu_read_unlock();
 	if (!peer)
 		goto out;
 
-	handshake = container_of(entry, struct fz_handshake, ours.entry);
 	accepted = read_response(msg, identity, handshake, &s) &&
 		   commit_response(msg, handshake, &s);
 out:
@@ -515,13 +550,15 @@ out:
 /* Turns a finished exchange into keys. The handshake's lock is held. */
 static int finish(struct fz_handshake *handshake, struct fz_keypair *keypair, bool initiator)
 {
-	struct fz_exchange *exchange = initiator ? &handshake->ours : &handshake->theirs;
+	struct fz_exchange **slot = initiator ? &handshake->ours : &handshake->theirs;
+	struct fz_exchange *exchange = *slot;
+	bool replaced;
 	u8 *by_initiator, *by_responder;
 
 	if (handshake->closed)
 		return -ESHUTDOWN;
-	if (exchange->state != (initiator ? FZ_HANDSHAKE_CONSUMED_RESPONSE :
-					    FZ_HANDSHAKE_CREATED_RESPONSE))
+	if (!exchange || exchange->state != (initiator ? FZ_HANDSHAKE_CONSUMED_RESPONSE :
+							 FZ_HANDSHAKE_CREATED_RESPONSE))
 		return -EPROTO;
 
 	keypair->initiator = initiator;
@@ -532,12 +569,10 @@ static int finish(struct fz_handshake *handshake, struct fz_keypair *keypair, bo
 	keypair->birth_ns = fz_clock_now();
 	keypair->sending_valid = true;
 	keypair->receiving_valid = true;
-	wipe(exchange);
-
 	/* From here on, what is received for our index is for the session. */
-	if (!fz_indextable_replace(handshake->indices, &exchange->entry, &keypair->entry))
-		return -ENOENT;
-	return 0;
+	replaced = fz_indextable_replace(handshake->indices, &exchange->entry, &keypair->entry);
+	end_exchange(handshake, slot);
+	return replaced ? 0 : -ENOENT;
 }
 
 /**
@@ -558,7 +593,7 @@ int fz_handshake_begin_session(struct fz_handshake *handshake, struct fz_keypair
 	struct fz_keypair *keypair;
 	int err;
 
-	keypair = fz_keypair_create(keypairs, handshake->indices, handshake->ours.entry.peer);
+	keypair = fz_keypair_create(keypairs, handshake->indices, handshake->peer);
 	if (unlikely(!keypair))
 		return -ENOMEM;
 

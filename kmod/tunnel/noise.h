@@ -36,13 +36,15 @@ enum fz_handshake_state {
 };
 
 /**
- * struct fz_exchange - one pair of messages, and what is known of it so far
+ * struct fz_exchange - one pair of messages, and what is known of it so far; only there while it lasts
  * @state: how far it has come
  * @transcript: so far
  * @ephemeral_private: ours, from the message we created
  * @remote_ephemeral: theirs, from the message we consumed
  * @remote_index: what they call themselves
  * @entry: finds this exchange by the index that we gave the other end
+ * @handshake: whose it is; never changes
+ * @rcu: frees it, after its secrets were wiped
  */
 struct fz_exchange {
 	enum fz_handshake_state state;
@@ -51,15 +53,17 @@ struct fz_exchange {
 	u8 remote_ephemeral[FZ_KEY_LEN];
 	__le32 remote_index;
 	struct fz_index_entry entry;
+	struct fz_handshake *handshake;
+	struct rcu_head rcu;
 };
 
 /**
  * struct fz_handshake - a peer's side of the handshake; &struct fz_peer has one
- * @lock: protects everything below but the constants @remote, @identity, @indices and the entries'
- *	peers
+ * @lock: protects everything below but the constants @peer, @remote, @identity and @indices
  * @closed: the peer is being removed; nothing is made or accepted any more
- * @ours: the exchange that we began
- * @theirs: the exchange that the peer began
+ * @peer: whose it is; never changes
+ * @ours: the exchange that we began, NULL if there is none
+ * @theirs: the exchange that the peer began, NULL if there is none
  * @static_known: @static_static was worked out under the device's key of now
  * @static_static: the shared secret of both static keys; zeros when there is none, as with a
  *	low-order key
@@ -79,9 +83,10 @@ struct fz_exchange {
 struct fz_handshake {
 	struct rw_semaphore lock;
 	bool closed;
-	struct fz_exchange ours;
-	struct fz_exchange theirs;
 	bool static_known;
+	struct fz_peer *peer;
+	struct fz_exchange *ours;
+	struct fz_exchange *theirs;
 	u8 static_static[FZ_KEY_LEN];
 	u8 psk[FZ_KEY_LEN];
 	u8 latest_timestamp[FZ_TIMESTAMP_LEN];
@@ -94,6 +99,7 @@ struct fz_handshake {
 void fz_handshake_init(struct fz_handshake *handshake, struct fz_peer *peer,
 		       struct fz_identity *identity, struct fz_indextable *indices,
 		       const u8 public_key[FZ_KEY_LEN], const u8 psk[FZ_KEY_LEN]);
+void fz_exchange_wipe(struct fz_exchange *exchange);
 void fz_handshake_forget_secret(struct fz_handshake *handshake);
 void fz_handshake_set_psk(struct fz_handshake *handshake, const u8 psk[FZ_KEY_LEN]);
 void fz_handshake_clear(struct fz_handshake *handshake);
