@@ -222,16 +222,15 @@ int fz_cookie_reply_create(struct fz_message_cookie *reply, const void *message,
 /**
  * fz_cookie_init() - begin without a cookie
  * @cookie: of a new peer
- * @public_key: the peer's
+ * @public_key: the peer's; stays as long as @cookie
  *
  * Context: any, not shared yet.
  */
 void fz_cookie_init(struct fz_cookie *cookie, const u8 public_key[FZ_KEY_LEN])
 {
 	memset(cookie, 0, sizeof(*cookie));
-	init_rwsem(&cookie->lock);
-	derive_key(cookie->mac1_key, mac1_label, public_key);
-	derive_key(cookie->opening_key, cookie_label, public_key);
+	spin_lock_init(&cookie->lock);
+	cookie->public_key = public_key;
 }
 
 /* The other end may draw a new secret at any time from its age on; we stop a little sooner. */
@@ -248,15 +247,17 @@ static bool cookie_is_fresh(const struct fz_cookie *cookie)
  * @len: its length in bytes
  * @cookie: of the peer that it is for
  *
- * Context: may sleep.
+ * Context: process context.
  */
 void fz_cookie_add_macs(void *message, size_t len, struct fz_cookie *cookie)
 {
 	u8 *mac1 = (u8 *)message + mac1_covers(len);
 	u8 *mac2 = (u8 *)message + mac2_covers(len);
+	u8 key[FZ_KEY_LEN];
 
-	down_write(&cookie->lock);
-	fz_blake2s(mac1, FZ_MAC_LEN, message, mac1_covers(len), cookie->mac1_key, FZ_KEY_LEN);
+	derive_key(key, mac1_label, cookie->public_key);
+	fz_blake2s(mac1, FZ_MAC_LEN, message, mac1_covers(len), key, FZ_KEY_LEN);
+	spin_lock(&cookie->lock);
 	memcpy(cookie->last_mac1, mac1, FZ_MAC_LEN);
 	cookie->last_mac1_present = true;
 
@@ -265,7 +266,7 @@ void fz_cookie_add_macs(void *message, size_t len, struct fz_cookie *cookie)
 			   FZ_COOKIE_LEN);
 	else
 		memset(mac2, 0, FZ_MAC_LEN);
-	up_write(&cookie->lock);
+	spin_unlock(&cookie->lock);
 }
 
 /**
@@ -275,21 +276,22 @@ void fz_cookie_add_macs(void *message, size_t len, struct fz_cookie *cookie)
  *
  * It counts from the next handshake message on.
  *
- * Context: may sleep.
+ * Context: process context.
  * Return: 0; -EPROTO when no handshake message waits for an answer; -EBADMSG when it is not an
  *	authentic answer to the last one.
  */
 int fz_cookie_reply_consume(const struct fz_message_cookie *reply, struct fz_cookie *cookie)
 {
-	u8 opened[FZ_COOKIE_LEN];
+	u8 opened[FZ_COOKIE_LEN], key[FZ_KEY_LEN];
 	int err = 0;
 
-	down_write(&cookie->lock);
+	derive_key(key, cookie_label, cookie->public_key);
+	spin_lock(&cookie->lock);
 	if (!cookie->last_mac1_present) {
 		err = -EPROTO;
 	} else if (!xchacha20poly1305_decrypt(opened, reply->sealed_cookie,
 					      sizeof(reply->sealed_cookie), cookie->last_mac1,
-					      FZ_MAC_LEN, reply->nonce, cookie->opening_key)) {
+					      FZ_MAC_LEN, reply->nonce, key)) {
 		err = -EBADMSG;
 	} else {
 		memcpy(cookie->cookie, opened, FZ_COOKIE_LEN);
@@ -297,7 +299,7 @@ int fz_cookie_reply_consume(const struct fz_message_cookie *reply, struct fz_coo
 		cookie->present = true;
 		cookie->last_mac1_present = false;
 	}
-	up_write(&cookie->lock);
+	spin_unlock(&cookie->lock);
 	memzero_explicit(opened, sizeof(opened));
 	return err;
 }

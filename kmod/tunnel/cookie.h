@@ -7,6 +7,7 @@
 #define _FZ_TUNNEL_COOKIE_H
 
 #include <linux/rwsem.h>
+#include <linux/spinlock.h>
 #include <linux/types.h>
 
 #include "tunnel/messages.h"
@@ -37,24 +38,23 @@ struct fz_cookie_checker {
 
 /**
  * struct fz_cookie - a peer's side: makes MACs, keeps the last cookie that the peer gave us
- * @mac1_key: from the peer's public key; constant
- * @opening_key: from the peer's public key; constant
- * @lock: protects what follows
- * @cookie: what the peer gave us
- * @birth_ns: fz_clock_now() when it came
+ * @public_key: the peer's, the keys follow from it: peers are many, and a hash is little beside the rest of
+ *	a handshake. Constant
+ * @lock: protects what follows. Process context only
  * @present: there is a cookie, of whatever age
+ * @last_mac1_present: there is a @last_mac1 that no cookie reply has answered yet
+ * @birth_ns: fz_clock_now() when the cookie came
+ * @cookie: what the peer gave us
  * @last_mac1: of the last handshake message we sent: a cookie reply answers exactly that one
- * @last_mac1_present: there is one that no cookie reply has answered yet
  */
 struct fz_cookie {
-	u8 mac1_key[FZ_KEY_LEN];
-	u8 opening_key[FZ_KEY_LEN];
-	struct rw_semaphore lock;
-	u8 cookie[FZ_COOKIE_LEN];
-	u64 birth_ns;
+	const u8 *public_key;
+	spinlock_t lock;
 	bool present;
-	u8 last_mac1[FZ_MAC_LEN];
 	bool last_mac1_present;
+	u64 birth_ns;
+	u8 cookie[FZ_COOKIE_LEN];
+	u8 last_mac1[FZ_MAC_LEN];
 };
 
 /**

@@ -72,7 +72,7 @@ static void peer_setup(struct fz_peer *peer, struct fz_device *fz, const u8 *pub
 	fz_keypairs_init(&peer->keypairs, fz->dev->name, peer->internal_id);
 	fz_handshake_init(&peer->handshake, peer, &fz->identity, &fz->indextable, public_key,
 			  preshared_key);
-	fz_cookie_init(&peer->latest_cookie, public_key);
+	fz_cookie_init(&peer->latest_cookie, peer->handshake.remote.public_key);
 	rwlock_init(&peer->endpoint_lock);
 	fz_path_init(&peer->path);
 	skb_queue_head_init(&peer->staged);
