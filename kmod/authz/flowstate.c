@@ -119,6 +119,9 @@ static bool is_current(const struct fz_flow *flow, u32 gen, u64 now)
 
 	if (READ_ONCE(flow->gen) != gen)
 		return false;
+	/* Its number was yesterday's when it ended, and may be today's again. */
+	if (unlikely(READ_ONCE(flow->refused) || READ_ONCE(flow->dead)))
+		return false;
 	grant = rcu_dereference(flow->grant);
 	if (!grant)
 		return true;

@@ -267,6 +267,32 @@ static void a_withdrawn_flow_does_not_turn_round(struct kunit *test)
 	}
 }
 
+/* Numbers of policy come round again: that of the day before it was withdrawn is nothing to it. */
+static void a_withdrawn_flow_stays_so_for_ever(struct kunit *test)
+{
+	struct fz_stage *stage = test->priv;
+	struct kinds kinds[8];
+	unsigned int i, n = make_kinds(stage, kinds);
+	struct fz_flow *flow;
+
+	for (i = 0; i < n; i++) {
+		struct kinds *kind = &kinds[i];
+
+		set_up(stage, FZ_DIR_IN);
+		expect_passes(0, FZ_DIR_IN, &kind->tuple, kind->flags);
+		fz_stage_revoke(stage, 0, 0, "all", FZ_DIR_IN);
+		expect_refused(0, FZ_DIR_IN, &kind->tuple, 0, FZ_REASON_NO_GRANT);
+		rcu_read_lock();
+		flow = fz_stage_flow(stage, 0, FZ_DIR_IN, &kind->tuple);
+		KUNIT_EXPECT_NOT_NULL(test, flow);
+		if (flow)
+			stage->az.gen = flow->gen;
+		rcu_read_unlock();
+		expect_refused(0, FZ_DIR_IN, &kind->tuple, 0, FZ_REASON_NO_GRANT);
+		fz_flow_flush(&stage->az, NULL);
+	}
+}
+
 /* A SYN from the far end over a connection of ours that was withdrawn, or closed by the far end. */
 static void begin_at_the_far_end(struct fz_stage *stage, const struct fz_tuple *tuple,
 				 const struct fz_tuple *reply, bool closed)
@@ -1181,6 +1207,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(counts_exactly),
 	KUNIT_CASE(ends_with_the_next_packet),
 	KUNIT_CASE(a_withdrawn_flow_does_not_turn_round),
+	KUNIT_CASE(a_withdrawn_flow_stays_so_for_ever),
 	KUNIT_CASE(one_syn_revives_nothing),
 	KUNIT_CASE(idle_flows_end_too),
 	KUNIT_CASE(another_grant_carries_on),
