@@ -359,13 +359,16 @@ int fz_resource_set(struct fz_authz *az, u64 owner, const struct fz_resource_spe
 	return err;
 }
 
-static void take_away(struct fz_policy *policy, struct change *change)
+static void take_away(struct fz_authz *az, struct fz_policy *policy, struct change *change)
 {
 	struct fz_resource *resource = change->resource;
 	struct fz_grant *grant, *next;
 
 	change->shape = rcu_dereference_protected(resource->shape, 1);
+	/* Whoever has found one of its grants, and finds the next no more, looks again. */
+	fz_policy_change_begin(az, policy);
 	RCU_INIT_POINTER(resource->shape, NULL);
+	fz_policy_change_end(az, policy);
 	policy->n_resources--;
 	list_for_each_entry_safe(grant, next, &resource->grants, resource_node)
 		fz_grant_unlink(policy, grant);
@@ -390,7 +393,7 @@ static int del_locked(struct fz_authz *az, struct fz_policy *policy, struct chan
 	for (i = 0; i < count; i++) {
 		changes[i].resource = fz_resource_find(policy, names[i]);
 		if (changes[i].resource)	/* not if it was named twice */
-			take_away(policy, &changes[i]);
+			take_away(az, policy, &changes[i]);
 	}
 	clean_up(policy, changes, count);
 	if (policy->live)

@@ -31,7 +31,7 @@
 /**
  * struct constant - a destination about which the decision never changes
  * @dst: address
- * @resource: whose grant decides; "" none
+ * @resource: whose grant decides; "" none; NULL one or another, or none, for whatever reason
  * @verdict: enum fz_verdict
  * @reason: enum fz_reason
  */
@@ -46,6 +46,8 @@ static const struct constant constants[] = {
 	{ "10.1.0.1", "granted", FZ_VERDICT_PASS, FZ_REASON_NONE },
 	{ "10.2.0.1", "denied", FZ_VERDICT_REFUSE, FZ_REASON_DENIED },
 	{ "10.3.0.1", "", FZ_VERDICT_REFUSE, FZ_REASON_NO_GRANT },
+	/* Allowed to any, denied to this one, and both go at once: see turn_mixed(). */
+	{ "10.4.0.1", NULL, FZ_VERDICT_REFUSE, FZ_REASON_DENIED },
 };
 
 /* Ways to come to a decision; the first is the module's own choice. */
@@ -96,10 +98,11 @@ struct worker {
 	struct mistake mistake;
 };
 
-/* All of them, and who waits for them to get on. */
+/* All of them, and who waits for them to get on; @mixed is the next step of turn_mixed(). */
 struct watch {
 	struct fz_stage *stage;
 	struct rnd_state rnd;
+	unsigned int mixed;
 	struct worker workers[WORKERS];
 	unsigned int n_workers;
 	unsigned int seen[WORKERS];
@@ -121,8 +124,10 @@ static void look(struct worker *worker, const struct constant *constant,
 
 	fz_authz_explain(&stage->az, &stage->peers[0], FZ_DIR_IN, tuple, &explanation, NULL);
 	resource = explanation.has_grant ? explanation.grant.resource : "";
+	if (explanation.verdict == constant->verdict && !constant->resource)
+		return;
 	if (explanation.verdict == constant->verdict && explanation.reason == constant->reason &&
-	    !strcmp(resource, constant->resource))
+	    !strcmp(resource, constant->resource ?: ""))
 		return;
 	mistake->constant = constant;
 	mistake->verdict = explanation.verdict;
@@ -307,10 +312,40 @@ static void del_other(struct watch *watch)
 				roll(&watch->rnd, FZ_DIRS));
 }
 
+static void put_mixed(struct watch *watch, u64 owner, unsigned int step)
+{
+	struct fz_stage *stage = watch->stage;
+	const char *name = "mixed";
+
+	switch (step) {
+	case 0:
+		fz_stage_resource(stage, owner, name, "10.4.0.0/16", "");
+		break;
+	case 1:
+		fz_stage_grant(stage, owner, 0, name, FZ_DIR_IN, FZ_ACTION_DENY, 0);
+		break;
+	case 2:
+		fz_stage_grant(stage, owner, FZ_STAGE_ANY, name, FZ_DIR_IN, FZ_ACTION_ALLOW, 0);
+		break;
+	default:
+		fz_resource_del(&stage->az, owner, &name, 1, NULL, NULL);
+	}
+}
+
+/* The denial comes before what it is for, and goes with it. */
+static void turn_mixed(struct watch *watch)
+{
+	put_mixed(watch, 0, watch->mixed);
+	watch->mixed = (watch->mixed + 1) % 4;
+}
+
 static void state_all(struct watch *watch, u64 owner)
 {
 	unsigned int i;
 
+	for (i = 0; i < 3; i++)
+		put_mixed(watch, owner, i);
+	watch->mixed = 3;
 	put_wide(watch, owner);
 	move(watch, owner, 0, 2);
 	regrant(watch, owner, 0, 2);
@@ -333,7 +368,7 @@ static void change(struct watch *watch)
 	unsigned int from = roll(&watch->rnd, 2);
 	unsigned int count = from ? 1 : 1 + roll(&watch->rnd, 2);
 
-	switch (roll(&watch->rnd, 63)) {
+	switch (roll(&watch->rnd, 79)) {
 	case 0 ... 23:
 		move(watch, 0, from, count);
 		break;
@@ -342,6 +377,9 @@ static void change(struct watch *watch)
 		break;
 	case 48 ... 55:
 		put_other(watch, 0);
+		break;
+	case 56 ... 71:
+		turn_mixed(watch);
 		break;
 	default:
 		del_other(watch);
