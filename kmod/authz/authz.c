@@ -166,7 +166,7 @@ void fz_authz_destroy(struct fz_authz *az)
 	fz_policy_retire(az, policy);
 	mutex_unlock(&az->lock);
 	/* They need the lock to go. */
-	fz_policy_wait();
+	fz_policy_wait(az);
 	WARN_ON(az->n_flows || !list_empty(&az->peers));
 	rhashtable_destroy(&az->flows);
 	fz_ghosts_free(az);

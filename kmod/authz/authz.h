@@ -249,6 +249,7 @@ struct fz_ask {
  * @generation: moves with every change of policy; @lock to write, READ_ONCE to read
  * @staged: policy of the open epoch, NULL if there is none; @lock
  * @owner: of the open epoch, 0 if there is none; @lock to write, READ_ONCE to read
+ * @retiring: policies that were let go of and have need of the device still
  * @observes: some mode was observe once: then admitting more also moves @gen
  * @peers: by struct fz_authz_peer.node; @lock to write, RCU to read
  * @ask: held flows
@@ -285,6 +286,7 @@ struct fz_authz {
 	u64 generation;
 	struct fz_policy *staged;
 	u64 owner;
+	atomic_t retiring;
 	bool observes;
 	struct list_head peers;
 	struct fz_ask ask;

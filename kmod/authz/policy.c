@@ -4,6 +4,7 @@
 #include "authz/policy.h"
 
 #include <linux/slab.h>
+#include <linux/wait_bit.h>
 
 #include "authz/filter.h"
 
@@ -174,8 +175,12 @@ static void forget_peers(struct fz_policy *policy)
 static void run_retirement(struct work_struct *work)
 {
 	struct fz_policy *policy = container_of(work, struct fz_policy, retirement);
+	struct fz_authz *az = policy->az;
 
 	forget_peers(policy);
+	/* The device may go from here on. */
+	if (atomic_dec_and_test(&az->retiring))
+		wake_up_var(&az->retiring);
 	fz_policy_put(policy);
 }
 
@@ -194,18 +199,22 @@ void fz_policy_retire(struct fz_authz *az, struct fz_policy *policy)
 	lockdep_assert_held(&az->lock);
 	WRITE_ONCE(policy->over, true);
 	policy->az = az;
+	atomic_inc(&az->retiring);
 	INIT_WORK(&policy->retirement, run_retirement);
 	queue_work(retirement, &policy->retirement);
 }
 
 /**
- * fz_policy_wait() - waits until retired policies are gone, but for dumps of them
+ * fz_policy_wait() - waits until no retired policy has need of the device any more
+ * @az: the device's
+ *
+ * Not for others' policies, of which there may be many, and perhaps with RTNL held.
  *
  * Context: may sleep; no az->lock held.
  */
-void fz_policy_wait(void)
+void fz_policy_wait(struct fz_authz *az)
 {
-	flush_workqueue(retirement);
+	wait_var_event(&az->retiring, !atomic_read(&az->retiring));
 }
 
 /**

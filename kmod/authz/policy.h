@@ -94,7 +94,7 @@ void fz_policy_put(struct fz_policy *policy);
 struct fz_policy *fz_policy_get(struct fz_authz *az);
 struct fz_policy *fz_policy_of(struct fz_authz *az, u64 owner);
 void fz_policy_retire(struct fz_authz *az, struct fz_policy *policy);
-void fz_policy_wait(void);
+void fz_policy_wait(struct fz_authz *az);
 int fz_policy_flush(struct fz_policy *policy);
 void fz_policy_settle(struct fz_policy *policy);
 void fz_policy_judge_again(struct fz_authz *az);

@@ -268,7 +268,7 @@ static void policies_go_in_the_background(struct kunit *test)
 	fz_grant_drop_peer(az, &stage->peers[1]);
 	KUNIT_EXPECT_EQ(test, 0, stage->peers[1].grants.count);
 	mutex_unlock(&az->lock);
-	fz_policy_wait();
+	fz_policy_wait(az);
 	KUNIT_EXPECT_EQ(test, 0, stage->peers[0].grants.count);
 	KUNIT_EXPECT_TRUE(test, list_empty(&stage->peers[0].grants.list));
 	fz_stage_remove(stage, 0);
