@@ -386,6 +386,8 @@ static void deliver_released(struct fz_peer *peer)
 	spin_lock(&peer->released.lock);
 	skb_queue_splice_tail_init(&peer->released, &packets);
 	spin_unlock(&peer->released.lock);
+	if (unlikely(!netif_running(peer->device->dev)))
+		__skb_queue_purge(&packets);
 	while ((skb = __skb_dequeue(&packets)) != NULL)
 		netif_receive_skb(skb);
 }
