@@ -20,6 +20,12 @@
 #include "authz/reject.h"
 #include "authz/tell.h"
 
+/*
+ * How often a packet is judged whose flow ends under it, or is another's just then. So often in a row it
+ * is no coincidence: somebody keeps it busy.
+ */
+#define ROUNDS 8
+
 enum outcome {
 	PASSES,		/* and is counted */
 	GONE,		/* freed, or held */
@@ -248,14 +254,15 @@ static enum outcome ask(struct fz_bundle *bundle, const struct fz_flow_key *key,
 }
 
 /* Whether the limits of the grant that admits it have room for a flow. */
-static bool may_begin(const struct fz_bundle *bundle, struct fz_decision *decision)
+static bool may_begin(struct fz_bundle *bundle, struct fz_decision *decision)
 {
 	struct fz_meter *meter = decision->grant ? rcu_dereference(decision->grant->meter) : NULL;
 
-	if (likely(!meter))
+	if (likely(!meter) || bundle->begun)
 		return true;
 	decision->reason = fz_meter_take_flow(meter, bundle->now);
-	return decision->reason == FZ_REASON_NONE;
+	bundle->begun = decision->reason == FZ_REASON_NONE;
+	return bundle->begun;
 }
 
 /* A packet without a flow: policy decides. */
@@ -268,7 +275,7 @@ static enum outcome judge_new(struct fz_bundle *bundle, const struct fz_flow_key
 	struct fz_flow *flow;
 
 	/* It was routed before that: the address may be another's by now, and nobody left to say so. */
-	if (!fz_flow_has_address(bundle->az, key)) {
+	if (!fz_flow_has_address(bundle->az, key) || READ_ONCE(bundle->ap->dead)) {
 		decision = (struct fz_decision){
 			.verdict = FZ_VERDICT_REFUSE,
 			.reason = FZ_REASON_SOURCE,
@@ -334,8 +341,10 @@ static enum outcome judge_ghost(struct fz_bundle *bundle, const struct fz_packet
 	struct fz_decision decision;
 
 	decide_alone(bundle, packet, &decision);
-	if (decision.verdict != FZ_VERDICT_PASS || packet->kind != FZ_PACKET_PLAIN)
+	if (decision.verdict != FZ_VERDICT_PASS)
 		return refuse(bundle, packet, &decision, skb);
+	if (packet->kind != FZ_PACKET_PLAIN)
+		return refuse_for(bundle, packet, FZ_REASON_FRAGMENT, skb);
 	return PASSES;
 }
 
@@ -457,6 +466,7 @@ static enum outcome judge_related(struct fz_bundle *bundle, const struct fz_flow
 static enum outcome judge_later(struct fz_bundle *bundle, const struct fz_packet *packet,
 				struct sk_buff *skb)
 {
+	unsigned int rounds = ROUNDS;
 	struct fz_flow_key key;
 	enum outcome outcome;
 	enum fz_reason reason;
@@ -470,7 +480,7 @@ static enum outcome judge_later(struct fz_bundle *bundle, const struct fz_packet
 	/* Not from the start: it would be taken for a duplicate. */
 	do {
 		outcome = judge_related(bundle, &key, packet, FZ_REASON_FRAGMENT, skb);
-	} while (outcome == AGAIN);
+	} while (outcome == AGAIN && --rounds);
 	return outcome;
 }
 
@@ -520,6 +530,7 @@ static void judge_next(struct fz_bundle *bundle, struct sk_buff_head *queue)
 	struct sk_buff *skb = skb_peek(queue);
 	struct fz_packet packet;
 	enum fz_reason reason = fz_dissect(skb, &packet);
+	unsigned int rounds = ROUNDS;
 	enum outcome outcome;
 
 	if (reason == FZ_REASON_NONE && continues_run(bundle, &packet)) {
@@ -533,11 +544,14 @@ static void judge_next(struct fz_bundle *bundle, struct sk_buff_head *queue)
 	if (!close_run(bundle, queue))
 		return;
 	__skb_unlink(skb, queue);
+	bundle->begun = false;
 	do {
 		outcome = reason == FZ_REASON_NONE ?
 			  judge_packet(bundle, &packet, skb) :
 			  refuse_for(bundle, &packet, reason, skb);
-	} while (outcome == AGAIN);
+	} while (outcome == AGAIN && --rounds);
+	if (unlikely(outcome == AGAIN))
+		outcome = refuse_for(bundle, &packet, FZ_REASON_TABLE_FULL, skb);
 	if (outcome == PASSES)
 		__skb_queue_tail(&bundle->passed, skb);
 }

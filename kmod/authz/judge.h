@@ -22,6 +22,7 @@ struct fz_packet;
  * @now: boot clock, ns
  * @asked: user space was asked about these packets: nobody is asked again
  * @again: they were judged before, and counted
+ * @begun: the packet at hand has been charged for the flow that it begins
  * @metered: the run's grant has limits, for which each packet counts by itself
  * @flow: of the run of packets at hand, NULL if there is none
  * @tuple: of the run
@@ -37,6 +38,7 @@ struct fz_bundle {
 	u64 now;
 	bool asked;
 	bool again;
+	bool begun;
 	bool metered;
 	struct fz_flow *flow;
 	struct fz_tuple tuple;
