@@ -243,9 +243,10 @@ static bool take_packets(struct fz_authz *az, struct fz_held *held, struct sk_bu
 	} else {
 		unlink_held(&az->ask, held);
 		flow = fz_flow_find(az, &held->key);
-		/* Pairs with the consumer of what was released: whoever passes now finds it in front. */
-		if (flow)
+		if (flow) {
+			/* Pairs with the consumer of what was released: who passes finds it in front. */
 			smp_store_release(&flow->held, false);
+		}
 	}
 	spin_unlock(&az->ask.lock);
 	return some;
