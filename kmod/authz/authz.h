@@ -138,13 +138,13 @@ struct fz_authz_stats {
 /**
  * struct fz_fragments - datagrams of one peer whose first fragment passed
  * @lock: all below; innermost lock, BH disabled
- * @list: struct fz_fragment, the latest used first
  * @count: length of @list
+ * @list: struct fz_fragment, the latest used first
  */
 struct fz_fragments {
 	spinlock_t lock;
-	struct list_head list;
 	unsigned int count;
+	struct list_head list;
 };
 
 /**

@@ -10,15 +10,15 @@
 /**
  * struct fz_bucket - a token bucket
  * @lock: protects all below; taken with BH disabled
- * @filled: when tokens were added last, in ns of the monotonic clock
  * @tokens: events that may pass now
+ * @filled: when tokens were added last, in ns of the monotonic clock
  * @rate: tokens added per second
  * @burst: tokens it holds at most
  */
 struct fz_bucket {
 	spinlock_t lock; /* all below */
-	u64 filled;
 	u32 tokens;
+	u64 filled;
 	u32 rate;
 	u32 burst;
 };

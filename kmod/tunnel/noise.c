@@ -41,7 +41,6 @@ void fz_handshake_init(struct fz_handshake *handshake, struct fz_peer *peer,
 {
 	memset(handshake, 0, sizeof(*handshake));
 	init_rwsem(&handshake->lock);
-	handshake->peer = peer;
 	handshake->remote.peer = peer;
 	memcpy(handshake->remote.public_key, public_key, FZ_KEY_LEN);
 	memcpy(handshake->psk, psk ?: zeros, FZ_KEY_LEN);
@@ -129,7 +128,7 @@ static struct fz_exchange *have_exchange(struct fz_handshake *handshake, struct 
 		return NULL;
 	exchange->handshake = handshake;
 	exchange->entry.type = slot == &handshake->ours ? FZ_INDEX_HANDSHAKE : FZ_INDEX_ANSWER;
-	exchange->entry.peer = handshake->peer;
+	exchange->entry.peer = handshake->remote.peer;
 	*slot = exchange;
 	return exchange;
 }
@@ -593,7 +592,7 @@ int fz_handshake_begin_session(struct fz_handshake *handshake, struct fz_keypair
 	struct fz_keypair *keypair;
 	int err;
 
-	keypair = fz_keypair_create(keypairs, handshake->indices, handshake->peer);
+	keypair = fz_keypair_create(keypairs, handshake->indices, handshake->remote.peer);
 	if (unlikely(!keypair))
 		return -ENOMEM;
 

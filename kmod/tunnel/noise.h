@@ -59,17 +59,16 @@ struct fz_exchange {
 
 /**
  * struct fz_handshake - a peer's side of the handshake; &struct fz_peer has one
- * @lock: protects everything below but the constants @peer, @remote, @identity and @indices
- * @closed: the peer is being removed; nothing is made or accepted any more
- * @peer: whose it is; never changes
+ * @lock: protects everything below but the constants @remote, @identity and @indices
  * @ours: the exchange that we began, NULL if there is none
  * @theirs: the exchange that the peer began, NULL if there is none
- * @static_known: @static_static was worked out under the device's key of now
  * @static_static: the shared secret of both static keys; zeros when there is none, as with a
  *	low-order key
  * @psk: preshared key; zeros when there is none
  * @latest_timestamp: the greatest of an initiation accepted; a restart of the handshake does not
  *	forget it
+ * @closed: the peer is being removed; nothing is made or accepted any more
+ * @static_known: @static_static was worked out under the device's key of now
  * @latest_initiation_ns: fz_clock_now() when the last initiation was accepted
  * @remote: the peer's public key, and how the device finds the peer by it
  * @identity: of the device
@@ -82,14 +81,13 @@ struct fz_exchange {
  */
 struct fz_handshake {
 	struct rw_semaphore lock;
-	bool closed;
-	bool static_known;
-	struct fz_peer *peer;
 	struct fz_exchange *ours;
 	struct fz_exchange *theirs;
 	u8 static_static[FZ_KEY_LEN];
 	u8 psk[FZ_KEY_LEN];
 	u8 latest_timestamp[FZ_TIMESTAMP_LEN];
+	bool closed;
+	bool static_known;
 	u64 latest_initiation_ns;
 	struct fz_peertable_entry remote;
 	struct fz_identity *identity;

@@ -81,7 +81,6 @@ static void peer_setup(struct fz_peer *peer, struct fz_device *fz, const u8 *pub
 	skb_queue_head_init(&peer->released);
 	INIT_WORK(&peer->handshake_work, fz_initiate_work);
 	INIT_WORK(&peer->clear_work, clear_work);
-	seqlock_init(&peer->walltime_lock);
 	allow_handshake(peer);
 	fz_timers_init(peer);
 }
@@ -383,9 +382,7 @@ void fz_peer_heard(struct fz_peer *peer, const struct fz_endpoint *ep)
  */
 void fz_peer_note_handshake(struct fz_peer *peer)
 {
-	write_seqlock_bh(&peer->walltime_lock);
-	ktime_get_real_ts64(&peer->last_handshake);
-	write_sequnlock_bh(&peer->walltime_lock);
+	atomic64_set(&peer->last_handshake, ktime_get_real_ns());
 }
 
 /**
@@ -395,14 +392,7 @@ void fz_peer_note_handshake(struct fz_peer *peer)
  * Context: any.
  * Return: CLOCK_REALTIME; 0 if never.
  */
-struct timespec64 fz_peer_last_handshake(struct fz_peer *peer)
+struct timespec64 fz_peer_last_handshake(const struct fz_peer *peer)
 {
-	struct timespec64 when;
-	unsigned int seq;
-
-	do {
-		seq = read_seqbegin(&peer->walltime_lock);
-		when = peer->last_handshake;
-	} while (read_seqretry(&peer->walltime_lock, seq));
-	return when;
+	return ns_to_timespec64(atomic64_read(&peer->last_handshake));
 }

@@ -5,7 +5,6 @@
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/netdevice.h>
-#include <linux/seqlock.h>
 #include <linux/skbuff.h>
 #include <linux/timer.h>
 #include <linux/types.h>
@@ -27,7 +26,6 @@ struct fz_device;
  * @device: its device, which outlives it: a device goes after all its peers
  * @refcount: one for being on the list, one for each user; drops to an RCU callback
  * @rcu: frees it
- * @is_dead: set once under device_update_lock by removal; nothing new begins for a dead peer
  * @internal_id: names it in the kernel log and to authorization; never used twice
  * @peer_list: in &struct fz_device.peer_list, under device_update_lock
  * @allowedips_list: its allowed IPs, under device_update_lock
@@ -41,8 +39,6 @@ struct fz_device;
  * @path: candidates for @endpoint
  * @staged: packets without a session yet, under its own lock, at most FZ_MAX_STAGED_PACKETS. Many
  *	producers; whoever holds the lock empties it
- * @staged_waited: @staged was left alone for want of a session, so that what is in it has to be
- *	judged again. Under the lock of @staged
  * @tx: bundles on their way out; the consumer is whoever raised @tx.kicks from 0
  * @rx: bundles on their way in; the consumer is @napi
  * @released: packets that authorization held, or its answers, on their way in; many producers, under its
@@ -51,8 +47,7 @@ struct fz_device;
  * @handshake_work: sends an initiation; queued with a reference held
  * @clear_work: wipes keys after long silence; queued with a reference held
  * @last_sent_handshake: boot time in ns
- * @last_handshake: CLOCK_REALTIME of the last finished handshake, for user space
- * @walltime_lock: protects @last_handshake
+ * @last_handshake: CLOCK_REALTIME of the last finished handshake in ns, for user space
  * @rx_bytes: of authenticated messages, headers and padding included
  * @tx_bytes: the same, sent
  * @retransmit_handshake: timer
@@ -62,6 +57,9 @@ struct fz_device;
  * @persistent_keepalive: timer
  * @handshake_attempts: initiations sent without an answer
  * @persistent_keepalive_interval: seconds, 0 is off; written under device_update_lock
+ * @is_dead: set once under device_update_lock by removal; nothing new begins for a dead peer
+ * @staged_waited: @staged was left alone for want of a session, so that what is in it has to be
+ *	judged again. Under the lock of @staged
  * @need_another_keepalive: a packet came while @send_keepalive was pending
  * @sent_lastminute_handshake: a rekey was begun shortly before this session's end
  * @was_quiet: user space knows that the peer answers no more
@@ -71,7 +69,6 @@ struct fz_peer {
 	struct fz_device *device;
 	struct kref refcount;
 	struct rcu_head rcu;
-	bool is_dead;
 	u64 internal_id;
 	struct list_head peer_list;
 	struct list_head allowedips_list;
@@ -86,7 +83,6 @@ struct fz_peer {
 	struct fz_path path;
 
 	struct sk_buff_head staged;
-	bool staged_waited;
 	struct fz_lane tx;
 	struct fz_lane rx;
 	struct sk_buff_head released;
@@ -95,8 +91,7 @@ struct fz_peer {
 	struct work_struct handshake_work;
 	struct work_struct clear_work;
 	atomic64_t last_sent_handshake;
-	struct timespec64 last_handshake;
-	seqlock_t walltime_lock;
+	atomic64_t last_handshake;
 	atomic64_t rx_bytes;
 	atomic64_t tx_bytes;
 
@@ -107,6 +102,8 @@ struct fz_peer {
 	struct timer_list persistent_keepalive;
 	unsigned int handshake_attempts;
 	u16 persistent_keepalive_interval;
+	bool is_dead;
+	bool staged_waited;
 	bool need_another_keepalive;
 	bool sent_lastminute_handshake;
 	bool was_quiet;
@@ -128,7 +125,7 @@ void fz_peer_expire_sessions(struct fz_peer *peer);
 void fz_peer_wipe_sessions(struct fz_peer *peer);
 void fz_peer_heard(struct fz_peer *peer, const struct fz_endpoint *ep);
 void fz_peer_note_handshake(struct fz_peer *peer);
-struct timespec64 fz_peer_last_handshake(struct fz_peer *peer);
+struct timespec64 fz_peer_last_handshake(const struct fz_peer *peer);
 
 /**
  * fz_peer_get() - take another reference
