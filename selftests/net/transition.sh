@@ -3,7 +3,7 @@
 #
 # The walk of docs/transition.md, from open over observe to enforce, with its commands as they stand
 # there, but for where files are. Numbered packets run through the tunnel all the while, both ways: no
-# one of them is lost. At the end what was seen passes, and what was not is refused.
+# one of them is lost. At the end what was seen passes, and what was not is refused, and told so.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -114,9 +114,19 @@ apply()
 	equal "$(verdict in udp 10.8.0.1:1 10.8.0.2:7009)" observe "the verdict on what was not"
 }
 
+# Whoever is refused hears of it: a program fails, instead of waiting for what never comes.
+answered()
+{
+	timeout 30 ip netns exec "$(ns "$1")" bash -c "exec 3<>/dev/tcp/$2/7009" 2>"$WORK/said"
+	equal $? 1 "the exit status of who is refused"
+	cmd_ok grep -q "refused\|unreachable\|prohibited\|No route" "$WORK/said"
+}
+
 enforce_peer()
 {
 	walk enforce-peer
+	equal "$(on two fzctl mode fz0 peer "$PEER")" "$(printf 'in enforce reject\nout enforce reject')" "the peer's mode"
+	answered one 10.8.0.2
 	equal "$(verdict in udp 10.8.0.1:1 10.8.0.2:7009)" refuse "the verdict on what was not seen"
 	flowing 20
 }
@@ -124,7 +134,8 @@ enforce_peer()
 enforce()
 {
 	walk enforce
-	equal "$(on two fzctl mode fz0 --json | jq -c '[.[].mode? // empty] | unique')" '["enforce"]' "the mode"
+	equal "$(on two fzctl mode fz0)" "$(printf 'in enforce reject\nout enforce reject')" "the mode"
+	answered one 10.8.0.2
 	equal "$(verdict in udp 10.8.0.1:1 10.8.0.2:7000)" pass "the verdict on what was seen"
 	equal "$(verdict in udp 10.8.0.1:1 10.8.0.2:7009)" refuse "the verdict on what was not"
 	cmd_ok on one ping -c 1 -W 5 10.8.0.2
