@@ -541,6 +541,40 @@ events_and_flows()
 	on two fzctl show fz0 --json | jq -e '.[0].peers[0].latest_handshake > 0' >/dev/null || fail "no handshake shown"
 }
 
+# A full disk is no end to be silent about; a reader that has seen enough is none to speak of.
+unwritable()
+{
+	local watcher said status=$WORK/status
+
+	new_device
+	fzctl monitor policy >/dev/full 2>"$WORK/said" &
+	watcher=$!
+	wait_for 30 changed_until_gone "$watcher"
+	wait "$watcher"
+	equal $? 1 "the exit status of a monitor that cannot write"
+	equal "$(cat "$WORK/said")" "fzctl: cannot write the output: No space left on device" "what it says"
+	(trap '' PIPE; fzctl monitor policy 2>"$WORK/said"; echo $? >"$status") | head -n 1 >"$WORK/first" &
+	watcher=$!
+	wait_for 30 changed_until_gone "$watcher"
+	wait_for 30 changed_until "$status"
+	equal "$(cat "$status"; cat "$WORK/said")" 0 "what a monitor says when its reader has gone"
+	said=$(fzctl genkey 2>&1 >/dev/full)
+	equal $? 1 "the exit status of a key that cannot be written"
+	equal "$said" "fzctl: cannot write the output: No space left on device" "what it says"
+}
+
+changed_until_gone()
+{
+	fzctl mode fz0 open
+	! kill -0 "$1" 2>/dev/null
+}
+
+changed_until()
+{
+	fzctl mode fz0 open
+	[ -s "$1" ]
+}
+
 quota_used() { on two fzctl grant list fz0 --json | jq -c '.[0] | [.quota, .quota_used, .rate, .flow_rate]'; }
 
 # Of 84 bytes each, request and reply: the fourth reply is the one that does not fit.
@@ -652,6 +686,7 @@ check "resources, grants and explanations" resources_and_grants
 check "limits" limits
 check "batches" batches
 check "flows and events" events_and_flows
+check "what cannot be written is said" unwritable
 check "quota, rate and new flows of a grant" quotas
 check "up and down" up_and_down
 check "help" helps

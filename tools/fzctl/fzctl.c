@@ -4,7 +4,7 @@
 #include "admin.h"
 #include "person.h"
 
-#include <signal.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -166,6 +166,8 @@ int main(int argc, char **argv)
 	ret = argc > 1 ? run(argc - 1, argv + 1) : run(1, show_all);
 	session_close();
 	if (fflush(stdout) && !ret)
-		ret = usage_error("cannot write the output");
+		ret = output_failed(errno);
+	if (ferror(stdout) && !ret)
+		ret = output_failed(0);
 	return ret;
 }

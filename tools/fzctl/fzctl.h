@@ -66,6 +66,7 @@ void forget_peers(void);
 /* output.c */
 void print_plain(FILE *out, const char *text);
 void print_line(FILE *out, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+int output_failed(int error);
 int print_json(json_t *value, bool pretty);
 json_t *json_key(const uint8_t key[FZ_KEY_LEN]);
 json_t *json_tag(const uint8_t tag[FZ_TAG_LEN]);

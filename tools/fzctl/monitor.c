@@ -11,6 +11,8 @@
 
 static volatile sig_atomic_t stopped;
 
+static int unwritten;	/* errno of the first line that could not be printed */
+
 /* By the bits of FZ_GROUP_*. */
 static const char *const groups[] = { "peers", "flows", "denials", "policy" };
 
@@ -253,6 +255,8 @@ static void on_event(const struct fz_event *event, void *json)
 		print_event_json(event);
 	else
 		print_event(event);
+	if (ferror(stdout) && !unwritten)
+		unwritten = errno;
 }
 
 int monitor_main(int argc, char **argv)
@@ -281,12 +285,17 @@ int monitor_main(int argc, char **argv)
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 	fz_nl_on_event(nl, on_event, json ? nl : NULL);
-	while (!stopped && !ferror(stdout)) {
+	while (!stopped && !unwritten) {
 		ret = fz_nl_wait(nl, -1, &err);
 		if (ret < 0 && ret != -EINTR)
 			return refused(&err);
 		/* All that was there at once: one write for many lines, when they come fast. */
-		fflush(stdout);
+		if (fflush(stdout) && !unwritten)
+			unwritten = errno;
 	}
+	if (unwritten && unwritten != EPIPE && !stopped)
+		return output_failed(unwritten);
+	/* A reader that has seen enough is no failure, nor is a line that the end interrupts. */
+	clearerr(stdout);
 	return EXIT_DONE;
 }

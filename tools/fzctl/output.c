@@ -2,6 +2,7 @@
 /* The same objects as JSON. Names are those of the netlink attributes. */
 #include "fzctl.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,6 +56,20 @@ void print_line(FILE *out, const char *fmt, ...)
 }
 
 /**
+ * output_failed - complain that what was printed cannot be written
+ * @error: the errno; 0 if it is not known any more
+ *
+ * Return: EXIT_REFUSED
+ */
+int output_failed(int error)
+{
+	struct fz_error err;
+
+	fz_error_set(&err, -1, error ? "cannot write the output: %s" : "cannot write the output", strerror(error));
+	return refused(&err);
+}
+
+/**
  * print_json - print a value and free it
  * @value: NULL if there was no memory for it
  * @pretty: over several lines, for a list; else on one, for an event
@@ -70,12 +85,8 @@ int print_json(json_t *value, bool pretty)
 	ret = json_dumpf(value, stdout, (pretty ? (size_t)JSON_INDENT(2) : (size_t)JSON_COMPACT) |
 			 JSON_ENSURE_ASCII);
 	json_decref(value);
-	if (ret || putchar('\n') == EOF || fflush(stdout)) {
-		struct fz_error err;
-
-		fz_error_set(&err, -1, "cannot write the output");
-		return refused(&err);
-	}
+	if (ret || putchar('\n') == EOF || fflush(stdout))
+		return output_failed(errno);
 	return EXIT_DONE;
 }
 
