@@ -563,6 +563,29 @@ unwritable()
 	equal "$said" "fzctl: cannot write the output: No space left on device" "what it says"
 }
 
+# fits HOST COLUMNS ARGUMENT...: on a terminal that wide, no line of the table is wider
+fits()
+{
+	on "$1" script -qec "stty cols $2; fzctl ${*:3}" /dev/null </dev/null | tr -d '\r' >"$WORK/table"
+	equal "$(awk -v max="$2" 'length > max' "$WORK/table")" "" "what does not fit $2 columns"
+}
+
+# The widest of everything; and nothing of it is cut but keys and names.
+tables()
+{
+	tunnel
+	on two fzctl resource add fz0 a-resource-with-a-name 10.8.0.2/32
+	cmd_ok on two fzctl grant add fz0 peer "$K1" resource a-resource-with-a-name for 365d quota 20G rate 10Mbit \
+		flows 1000/s tag 000102030405060708090a0b0c0d0e0f
+	cmd_ok on two fzctl mode fz0 observe
+	cmd_ok on one fzctl mode fz0 open
+	cmd_ok on one ping -c 1 -W 5 10.8.0.2
+	fits two 80 grant list fz0
+	cmd_ok grep -q "/20.0G 10Mbit 1000/s  000102030405060708090a0b0c0d0e0f" "$WORK/table"
+	fits two 80 flow list fz0
+	cmd_ok grep -q "icmp 10.8.0.1 > 10.8.0.2 type 8 code 0 id" "$WORK/table"
+}
+
 changed_until_gone()
 {
 	fzctl mode fz0 open
@@ -687,6 +710,7 @@ check "limits" limits
 check "batches" batches
 check "flows and events" events_and_flows
 check "what cannot be written is said" unwritable
+check "tables fit a terminal" tables
 check "quota, rate and new flows of a grant" quotas
 check "up and down" up_and_down
 check "help" helps

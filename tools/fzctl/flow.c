@@ -22,9 +22,10 @@ static int compare_flows(const void *left, const void *right)
 static int print_flows(const struct fz_flow *list, size_t n)
 {
 	static const struct fz_column columns[] = {
-		{ "PEER", FZ_COLUMN_SHRINKS }, { "DIR", 0 }, { "FLOW", FZ_COLUMN_SHRINKS }, { "STATE", 0 },
-		{ "RESOURCE", FZ_COLUMN_SHRINKS }, { "THERE", FZ_COLUMN_RIGHT }, { "BACK", FZ_COLUMN_RIGHT },
-		{ "AGE", FZ_COLUMN_RIGHT }, { "LEFT", FZ_COLUMN_RIGHT }, { "OBSERVED", 0 },
+		{ "PEER", FZ_COLUMN_KEY }, { "DIR", 0 }, { "FLOW", 0 }, { "STATE", FZ_COLUMN_FOLDS },
+		{ "RESOURCE", FZ_COLUMN_SHRINKS | FZ_COLUMN_FOLDS }, { "THERE", FZ_COLUMN_RIGHT | FZ_COLUMN_FOLDS },
+		{ "BACK", FZ_COLUMN_RIGHT | FZ_COLUMN_FOLDS }, { "AGE", FZ_COLUMN_RIGHT | FZ_COLUMN_FOLDS },
+		{ "LEFT", FZ_COLUMN_RIGHT | FZ_COLUMN_FOLDS }, { "OBSERVED", FZ_COLUMN_FOLDS },
 	};
 	struct fz_table *table = fz_table_new(columns, sizeof(columns) / sizeof(columns[0]));
 	char key[FZ_KEY_TEXT_SIZE], tuple[256], there[32], back[32], age[32], left[32];

@@ -188,9 +188,10 @@ static const char *format_limits(char *buf, size_t size, const struct fz_grant *
 static int print_grants(const struct fz_grant *list, size_t n)
 {
 	static const struct fz_column columns[] = {
-		{ "PEER", FZ_COLUMN_SHRINKS }, { "RESOURCE", FZ_COLUMN_SHRINKS }, { "DIR", 0 },
-		{ "ACTION", 0 }, { "ENDS IN", FZ_COLUMN_RIGHT }, { "LIMITS", 0 }, { "FLOWS", FZ_COLUMN_RIGHT },
-		{ "PACKETS", FZ_COLUMN_RIGHT }, { "BYTES", FZ_COLUMN_RIGHT }, { "TAG", FZ_COLUMN_SHRINKS },
+		{ "PEER", FZ_COLUMN_KEY }, { "RESOURCE", FZ_COLUMN_SHRINKS }, { "DIR", 0 },
+		{ "ACTION", 0 }, { "ENDS IN", FZ_COLUMN_RIGHT }, { "LIMITS", FZ_COLUMN_FOLDS },
+		{ "FLOWS", FZ_COLUMN_RIGHT }, { "PACKETS", FZ_COLUMN_RIGHT }, { "BYTES", FZ_COLUMN_RIGHT },
+		{ "TAG", FZ_COLUMN_FOLDS },
 	};
 	struct fz_table *table = fz_table_new(columns, sizeof(columns) / sizeof(columns[0]));
 	char key[FZ_KEY_TEXT_SIZE], lease[32], limits[96], bytes[32], tag[FZ_TAG_TEXT_SIZE];

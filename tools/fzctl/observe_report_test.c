@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "denials.h"
@@ -445,7 +446,21 @@ static void test_commands(void **state)
 	       "For = 7d\n");
 	expect(EXIT_DONE, "FILE", "", "# no denials\n");
 	expect(EXIT_DONE, "FILE --device fz9", events, "# no denials\n"
+	       "# 8 are of other devices or peers than --device and --peer say\n"
 	       "# 7 more came too fast for the monitor: something may be missing here\n");
+	expect(EXIT_DONE, "FILE --peer CQk --min-count 2 --since 2026-11-20T10:00:00Z", events,
+	       "# denials: 3 times, 2026-11-20T10:00:00Z to 2026-11-21T10:00:00Z\n"
+	       "# 1 are earlier than --since says\n"
+	       "# 4 are of other devices or peers than --device and --peer say\n"
+	       "# 5 more came too fast for the kernel to tell of them: something may be missing here\n"
+	       "# 7 more came too fast for the monitor: something may be missing here\n"
+	       "#\n"
+	       "# there is a grant, that did not admit it:\n"
+	       "# fz0 peer " BOB " in 10.1.0.7/32 tcp/25: the grant has expired: renew it; 2 times\n"
+	       "# fz0 peer " BOB " in 10.1.0.7/32 tcp/587: the quota of the grant is used up: raise it; 1 time\n");
+	/* nor are the others of an earlier time counted */
+	expect(EXIT_DONE, "FILE --since 2026-11-21T10:00:02Z", events, "# no denials\n"
+	       "# 8 are earlier than --since says\n");
 }
 
 static void test_json(void **state)
@@ -494,6 +509,56 @@ static void test_fractions(void **state)
 	}
 }
 
+/* What a clock and a calendar say now is behind us, as is what was a while ago. */
+static void test_since(void **state)
+{
+	char now[48], line[sizeof(events)], *said;
+	time_t when = time(NULL) - 60;
+	struct tm tm;
+
+	(void)state;
+	gmtime_r(&when, &tm);
+	strftime(now, sizeof(now), "\"time\":\"%Y-%m-%dT%H:%M:%SZ\"", &tm);
+	snprintf(line, sizeof(line), "{%s,\"event\":\"lost\",\"lost\":3}\n", now);
+	said = run(EXIT_DONE, "--since 2m FILE", line);
+	assert_non_null(strstr(said, "# 3 more came"));
+	free(said);
+	said = run(EXIT_DONE, "--since 30s FILE", line);
+	assert_null(strstr(said, "# 3 more came"));
+	free(said);
+	/* the last such time of the day, not the next: three minutes ago, or yesterday */
+	when -= 120;
+	localtime_r(&when, &tm);
+	strftime(line + strlen(line) + 1, 32, "--since %H:%M FILE", &tm);
+	said = run(EXIT_DONE, line + strlen(line) + 1, line);
+	assert_non_null(strstr(said, "# 3 more came"));
+	free(said);
+}
+
+/* A file of something else is no file without denials; which one it is, is said. */
+static void test_wrong_files(void **state)
+{
+	static const char *const wrong[] = {
+		"\037\213\b\n\377", "10:00:00.000 fz0 refused in peer " ALICE "\n",
+		"[\n  {\n    \"peer\": \"" ALICE "\"\n  }\n]\n", "[]\n",
+	};
+	char *said;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		said = run(EXIT_REFUSED, "FILE", wrong[i]);
+		if (strncmp(said, "fzctl: \"/tmp/fz-observe-", 23) || strchr(said, '#') ||
+		    !strstr(said, "\" holds no event: it is not what `monitor denials --json` wrote\n"))
+			fail_msg("%s: %s", wrong[i], said);
+		free(said);
+	}
+	/* one that has some is read as far as it goes */
+	said = run(EXIT_DONE, "FILE FILE", "{\"event\":\"peer\"}\n{\n");
+	assert_non_null(strstr(said, "\": line 2 is no event\n"));
+	assert_non_null(strstr(strstr(said, "no event") + 8, "\": line 2 is no event\n"));
+	free(said);
+}
+
 /* Half a line at the end, and lines that would be something else to a shell. */
 static void test_bad_lines(void **state)
 {
@@ -515,15 +580,15 @@ static void test_bad_lines(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		snprintf(text, sizeof(text), "\n%s", bad[i]);
+		snprintf(text, sizeof(text), "{\"event\":\"peer\"}\n%s", bad[i]);
 		if (strstr(text, "$(rm)")) {
 			/* the first of two keys does not count */
-			snprintf(text, sizeof(text), "\n%s", EVENT("21T10:00:00Z", ALICE, TCP("10.1.0.5", "443"),
+			snprintf(text, sizeof(text), "{\"event\":\"peer\"}\n%s", EVENT("21T10:00:00Z", ALICE, TCP("10.1.0.5", "443"),
 								  "observe", "no-grant"));
 			memcpy(strstr(text, "fz0"), "$rm", 3);
 		}
 		said = run(EXIT_DONE, "FILE", text);
-		if (!strstr(said, "fzctl: line 2 is no event\n") || strstr(said, "resource add"))
+		if (!strstr(said, ": line 2 is no event\n") || strstr(said, "resource add"))
 			fail_msg("%s: %s", text, said);
 		free(said);
 	}
@@ -538,6 +603,9 @@ static void test_wrong_words(void **state)
 		{ "--min-count", "fzctl: a value is missing after \"--min-count\"\n" },
 		{ "--min-count 0", "fzctl: \"0\" is no number (1 to 4294967295)\n" },
 		{ "--prefix-length 33", "fzctl: \"33\" is no length of an IPv4 prefix (0 to 32)\n" },
+		{ "--for 400d", "fzctl: \"400d\" is longer than a year (366 days)\n" },
+		{ "--since 2199-01-01T00:00", "fzctl: \"2199-01-01T00:00\" is in the future\n" },
+		{ "--since yesterday", "fzctl: \"yesterday\" is neither a time, like 18:00 or 2026-12-31T18:00:00Z, nor how long ago, like 8h\n" },
 		{ "--for 1x", "fzctl: \"1x\" is no duration, like 90s, 15m, 8h or 7d\n" },
 		{ "--name a;b", "fzctl: \"a;b\" is no start of a name (1 to 20 letters, digits and . _ -)\n" },
 		{ "--device toolongdevicenamexxx", "fzctl: \"toolongdevicenamexxx\" is no name of a device (1 to 15 characters)\n" },
@@ -561,6 +629,8 @@ int main(void)
 		cmocka_unit_test(test_commands),
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_fractions),
+		cmocka_unit_test(test_since),
+		cmocka_unit_test(test_wrong_files),
 		cmocka_unit_test(test_bad_lines),
 		cmocka_unit_test(test_wrong_words),
 	};

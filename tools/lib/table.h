@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Rows and columns on a terminal. Columns are as wide as their widest cell; if
- * the terminal is narrower, the columns marked to shrink are cut with "...".
- * Elsewhere nothing is cut.
+ * Rows and columns on a terminal. Columns are as wide as their widest cell. If
+ * the terminal is narrower, keys are cut to their start, and the columns marked
+ * to shrink with "..."; if that is not enough, the columns marked to fold become
+ * a second line of each row, but for those that say nothing. Elsewhere nothing is
+ * cut or folded.
  */
 #ifndef FZ_TABLE_H
 #define FZ_TABLE_H
@@ -17,6 +19,8 @@ enum {
 	FZ_COLUMN_LEFT		= 0,
 	FZ_COLUMN_RIGHT		= 1 << 0,
 	FZ_COLUMN_SHRINKS	= 1 << 1,
+	FZ_COLUMN_KEY		= 1 << 2,	/* shrinks before the others, and further */
+	FZ_COLUMN_FOLDS		= 1 << 3,	/* not the first column */
 };
 
 struct fz_column {
