@@ -13,7 +13,7 @@ umask 077
 host one two
 STREAMS=()
 doc_blocks "$TOP/docs/transition.md" sh "$WORK"
-sed -i "s#/var/log/#$WORK/#; s#/run/#$WORK/#; s#/etc/fz/#$WORK/#" "$WORK"/*.sh
+sed -i "s#/var/log/#$WORK/#; s#/run/#$WORK/#; s#/etc/fz/#$WORK/#g" "$WORK"/*.sh
 
 # walk STEP: the commands of the page, on the gateway
 walk() { cmd_ok on two env PEER="$PEER" bash -eu "$WORK/$1.sh"; }
@@ -93,8 +93,12 @@ observe()
 	flowing 20
 }
 
+# Files are as old as a second says: what comes after the report is told from what came before.
+quiet() { [ "$(date +%s)" -gt "$(date -d "$(jq -rs last.time "$WORK/fz-denials.json")" +%s)" ]; }
+
 report()
 {
+	wait_for 30 quiet
 	walk report
 	equal "$(grep -c '^fzctl grant add' "$WORK/fz0.grants")" 2 "grants that are suggested"
 	cmd_ok grep -q "^fzctl resource add fz0 [^ ]* 10.8.0.2/32 icmp/8 tcp/7001 udp/7000$" "$WORK/fz0.grants"
@@ -112,6 +116,20 @@ apply()
 		"flows that would be refused"
 	equal "$(verdict in udp 10.8.0.1:1 10.8.0.2:7000)" pass "the verdict on what was seen"
 	equal "$(verdict in udp 10.8.0.1:1 10.8.0.2:7009)" observe "the verdict on what was not"
+}
+
+# Once more, with what was not seen before.
+reported_anew()
+{
+	on one bash -c 'echo >/dev/udp/10.8.0.2/7019'
+	walk again
+	grep -q "^fzctl resource add fz0 [^ ]* 10.8.0.2/32 udp/7019$" "$WORK/fz0.more"
+}
+
+again()
+{
+	wait_for 30 reported_anew
+	equal "$(grep -c '^fzctl grant add' "$WORK/fz0.more")" 1 "grants that are suggested"
 }
 
 # Whoever is refused hears of it: a program fails, instead of waiting for what never comes.
@@ -170,6 +188,7 @@ start_streams
 check "what is open is observed, and reported" observe
 check "the report suggests what was seen" report
 check "it is applied as it is" apply
+check "what is new is reported apart" again
 check "one peer is enforced" enforce_peer
 check "the device enforces, and what was seen passes" enforce
 check "what was not seen is refused" unseen_is_refused

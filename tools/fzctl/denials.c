@@ -110,6 +110,13 @@ static void note_time(struct denials *denials, int64_t ms)
 	denials->events++;
 }
 
+static bool is_early(const struct denials *denials, const json_t *event)
+{
+	int64_t ms;
+
+	return parse_when(json_string_value(json_object_get(event, "time")), &ms) && ms < denials->since;
+}
+
 /* False if it makes no sense. */
 static bool take_denial(struct denials *denials, const json_t *event)
 {
@@ -126,10 +133,15 @@ static bool take_denial(struct denials *denials, const json_t *event)
 	    (peer && !fz_key_parse(one.peer, peer)))
 		return false;
 	one.last = one.first;
-	if (denials->dev && strcmp(denials->dev, one.dev))
+	if (is_early(denials, event)) {
+		denials->earlier++;
 		return true;
-	if (denials->peer && (!peer || strncmp(denials->peer, peer, strlen(denials->peer))))
+	}
+	if ((denials->dev && strcmp(denials->dev, one.dev)) ||
+	    (denials->peer && (!peer || strncmp(denials->peer, peer, strlen(denials->peer))))) {
+		denials->others++;
 		return true;
+	}
 	note_time(denials, one.first);
 	if (!denials->refused && strcmp(verdict, "observe")) {
 		denials->refusals++;
@@ -159,12 +171,14 @@ static bool take_counts(struct denials *denials, const json_t *event, const char
 	json_int_t n;
 
 	if (!strcmp(name, "lost")) {
+		if (is_early(denials, event))
+			return true;
 		denials->lost += take_number(event, "lost", INT64_MAX, &n) ? (uint64_t)n : 1;
 		return true;
 	}
 	if (strcmp(name, "denial") && (strcmp(name, "suppressed") || !group || strcmp(group, "denials")))
 		return false;
-	if (denials->dev && (!dev || strcmp(denials->dev, dev)))
+	if (is_early(denials, event) || (denials->dev && (!dev || strcmp(denials->dev, dev))))
 		return true;
 	if (take_number(event, "suppressed", INT64_MAX, &n))
 		denials->suppressed += (uint64_t)n;
@@ -199,10 +213,16 @@ int denials_read(struct denials *denials, FILE *in)
 	int ret = 0;
 
 	errno = 0;
+	denials->bad_line = 0;
 	for (number = 1; (len = getline(&line, &size, in)) >= 0; number++) {
-		if (line[strspn(line, " \t\r\n")] == '\0' || take_line(denials, line, (size_t)len))
+		if (line[strspn(line, " \t\r\n")] == '\0')
 			continue;
-		if (!denials->bad_lines++)
+		if (take_line(denials, line, (size_t)len)) {
+			denials->good_lines++;
+			continue;
+		}
+		denials->bad_lines++;
+		if (!denials->bad_line)
 			denials->bad_line = number;
 	}
 	if (ferror(in))

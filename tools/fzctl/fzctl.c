@@ -60,8 +60,9 @@ static const struct command commands[] = {
 	{ "monitor", monitor_main, "prints what happens while it happens",
 	  "monitor [peers] [flows] [denials] [policy] [--json]\n", COMMAND_NOT_IN_BATCH },
 	{ "observe-report", observe_report_main, "turns observed denials into resources and grants",
-	  "observe-report [FILE]... [--up|--json] [--device DEV] [--peer KEY] [--min-count N]\n"
-	  "               [--prefix-length N] [--prefix-length6 N] [--max-ports N] [--max-addresses N]\n"
+	  "observe-report [FILE]... [--up|--json] [--device DEV] [--peer KEY]\n"
+	  "               [--since TIME] [--min-count N] [--prefix-length N]\n"
+	  "               [--prefix-length6 N] [--max-ports N] [--max-addresses N]\n"
 	  "               [--for DURATION] [--name START] [--refused] [--room N]\n"
 	  "    reads what `monitor denials --json` wrote\n", COMMAND_NOT_IN_BATCH },
 	{ "stats", stats_main, "every counter of a device", "stats DEV [--json]\n", 0 },

@@ -54,6 +54,7 @@ int too_many_words(const char *word);
 int words_are_text(int argc, char **argv);
 int check_device(const char *dev);
 int check_name(const char *name);
+int check_lease(const char *word, uint64_t ms);
 int check_target(const char *target, uint8_t protocol);
 bool take_flag(int *argc, char **argv, const char *flag);
 bool looks_like_service(const char *word);

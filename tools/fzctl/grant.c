@@ -9,8 +9,6 @@
 #include <string.h>
 #include <time.h>
 
-#define LEASE_MAX_DAYS 366	/* the kernel's limit */
-
 static int parse_until(const char *word, struct fz_grant *grant)
 {
 	struct timespec now;
@@ -62,9 +60,7 @@ static int parse_lease(const char *word, const char *value, struct fz_grant *gra
 		ret = parse_until(value, grant);
 	else if (fz_parse_duration(value, &grant->lease_ms, &err))
 		ret = bad_word(&err);
-	if (!ret && grant->lease_ms > LEASE_MAX_DAYS * 24 * 3600 * 1000ULL)
-		ret = usage_error("\"%s\" is longer than a year (%d days)", value, LEASE_MAX_DAYS);
-	return ret;
+	return ret ? ret : check_lease(value, grant->lease_ms);
 }
 
 static int parse_tag(const char *word, const char *value, struct fz_grant *grant)

@@ -117,6 +117,10 @@ static void print_notes(const struct report *r)
 		print_seen("denials: ", &(struct seen){ d->events, d->first, d->last });
 	else
 		puts("# no denials");
+	if (d->earlier)
+		printf("# %" PRIu64 " are earlier than --since says\n", d->earlier);
+	if (d->others)
+		printf("# %" PRIu64 " are of other devices or peers than --device and --peer say\n", d->others);
 	if (d->suppressed)
 		printf("# %" PRIu64 " more came too fast for the kernel to tell of them: something may be missing here\n",
 		       d->suppressed);
@@ -251,6 +255,8 @@ static int print_report_json(const struct report *r)
 		json_seen(object, &(struct seen){ d->events, d->first, d->last });
 	else
 		json_object_set_new(object, "count", json_integer(0));
+	json_object_set_new(object, "earlier", json_integer((json_int_t)d->earlier));
+	json_object_set_new(object, "others", json_integer((json_int_t)d->others));
 	json_object_set_new(object, "suppressed", json_integer((json_int_t)d->suppressed));
 	json_object_set_new(object, "lost", json_integer((json_int_t)d->lost));
 	json_object_set_new(object, "given_up", json_integer((json_int_t)d->seen.given_up_count));
@@ -289,12 +295,6 @@ static int print_report(const struct report *r)
 {
 	int ret;
 
-	/* The last line of a file that is being written is often half a line. */
-	if (r->denials.bad_lines == 1)
-		usage_error("line %" PRIu64 " is no event", r->denials.bad_line);
-	else if (r->denials.bad_lines)
-		usage_error("%" PRIu64 " lines are no events, the first of them line %" PRIu64,
-			    r->denials.bad_lines, r->denials.bad_line);
 	switch (r->form) {
 	case FORM_JSON:
 		return print_report_json(r);
@@ -307,8 +307,27 @@ static int print_report(const struct report *r)
 	return EXIT_USAGE;
 }
 
+/* @good and @bad: how many lines of the files before it were events, or none */
+static int complain_of_lines(const struct denials *d, const char *name, uint64_t good, uint64_t bad)
+{
+	struct fz_error err;
+
+	if (d->bad_lines > bad && d->good_lines == good) {
+		fz_error_set(&err, -1, "\"%s\" holds no event: it is not what `monitor denials --json` wrote", name);
+		return refused(&err);
+	}
+	/* The last line of a file that is being written is often half a line. */
+	if (d->bad_lines == bad + 1)
+		usage_error("\"%s\": line %" PRIu64 " is no event", name, d->bad_line);
+	else if (d->bad_lines > bad)
+		usage_error("\"%s\": %" PRIu64 " lines are no events, the first of them line %" PRIu64,
+			    name, d->bad_lines - bad, d->bad_line);
+	return EXIT_DONE;
+}
+
 static int read_file(struct report *r, const char *name)
 {
+	uint64_t good = r->denials.good_lines, bad = r->denials.bad_lines;
 	bool is_stdin = !strcmp(name, "-");
 	FILE *in = is_stdin ? stdin : fopen(name, "re");
 	int ret;
@@ -318,7 +337,9 @@ static int read_file(struct report *r, const char *name)
 	ret = denials_read(&r->denials, in);
 	if (!is_stdin)
 		fclose(in);
-	return ret ? usage_error("cannot read \"%s\": %s", name, strerror(-ret)) : EXIT_DONE;
+	if (ret)
+		return usage_error("cannot read \"%s\": %s", name, strerror(-ret));
+	return complain_of_lines(&r->denials, is_stdin ? "standard input" : name, good, bad);
 }
 
 static int run_report(struct report *r, int n, char **files)
@@ -352,27 +373,43 @@ static int check_start_of_name(const char *word)
 	return EXIT_DONE;
 }
 
-/* An option with a value. Returns an exit status. */
-static int take_option(struct report *r, const char *option, const char *value)
+static int take_lease(struct report *r, const char *value)
+{
+	struct fz_error err;
+	uint64_t ms;
+
+	r->lease = value;
+	return fz_parse_duration(value, &ms, &err) ? bad_word(&err) : check_lease(value, ms);
+}
+
+/* A time, of the day the last such one, or how long ago. */
+static int take_since(struct report *r, const char *value)
+{
+	int64_t now = time(NULL), when;
+	uint64_t ago;
+
+	if (!fz_parse_duration(value, &ago, NULL)) {
+		when = now - (int64_t)(ago / 1000);
+	} else if (fz_parse_time(value, &when, NULL)) {
+		return usage_error("\"%s\" is neither a time, like 18:00 or 2026-12-31T18:00:00Z, nor how long ago, like 8h",
+				   value);
+	} else if (when > now) {
+		if (strchr(value, '-'))
+			return usage_error("\"%s\" is in the future", value);
+		when -= 24 * 3600;
+	}
+	r->denials.since = when * 1000;
+	return EXIT_DONE;
+}
+
+/* An option with a number. Returns an exit status. */
+static int take_number(struct report *r, const char *option, const char *value)
 {
 	uint32_t number = 0;
 	struct fz_error err;
-	uint64_t ms;
-	int ret = 0;
+	int ret;
 
-	if (!strcmp(option, "--device")) {
-		r->denials.dev = value;
-		return check_device(value);
-	}
-	if (!strcmp(option, "--peer")) {
-		r->denials.peer = value;
-	} else if (!strcmp(option, "--name")) {
-		r->options.name = value;
-		return check_start_of_name(value);
-	} else if (!strcmp(option, "--for")) {
-		r->lease = value;
-		ret = fz_parse_duration(value, &ms, &err);
-	} else if (!strcmp(option, "--min-count")) {
+	if (!strcmp(option, "--min-count")) {
 		ret = fz_parse_u32(value, "number", 1, UINT32_MAX, &number, &err);
 		r->options.min_count = number;
 	} else if (!strcmp(option, "--max-ports")) {
@@ -393,6 +430,28 @@ static int take_option(struct report *r, const char *option, const char *value)
 		return usage_error("\"%s\" is no option of observe-report", option);
 	}
 	return ret ? bad_word(&err) : EXIT_DONE;
+}
+
+/* An option with a value. Returns an exit status. */
+static int take_option(struct report *r, const char *option, const char *value)
+{
+	if (!strcmp(option, "--device")) {
+		r->denials.dev = value;
+		return check_device(value);
+	}
+	if (!strcmp(option, "--peer")) {
+		r->denials.peer = value;
+		return EXIT_DONE;
+	}
+	if (!strcmp(option, "--name")) {
+		r->options.name = value;
+		return check_start_of_name(value);
+	}
+	if (!strcmp(option, "--for"))
+		return take_lease(r, value);
+	if (!strcmp(option, "--since"))
+		return take_since(r, value);
+	return take_number(r, option, value);
 }
 
 int observe_report_main(int argc, char **argv)

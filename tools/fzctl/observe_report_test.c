@@ -429,6 +429,7 @@ static void test_commands(void **state)
 	       "fzctl grant add fz0 peer " ALICE " resource seen-10.1.0.5-tcp-443 in\n");
 	expect(EXIT_DONE, "FILE --up --refused --peer xTI --for 7d --prefix-length 24 --name week", events,
 	       "# denials: 4 times, 2026-11-20T10:00:00Z to 2026-11-21T10:00:00Z\n"
+	       "# 4 are of other devices or peers than --device and --peer say\n"
 	       "# 5 more came too fast for the kernel to tell of them: something may be missing here\n"
 	       "# 7 more came too fast for the monitor: something may be missing here\n"
 	       "# 1 have the reason \"denied\", which a grant does not change\n"

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LEASE_MAX_DAYS 366	/* the kernel's limit */
+
 /* The peers of the device that was asked about last, so that a batch asks once. */
 static struct fz_device *known;
 
@@ -64,6 +66,20 @@ int check_name(const char *name)
 		if (!(c < 0x80 && isalnum(c)) && (!i || !strchr("._-@", c)))
 			return usage_error("\"%s\" is no name: letters, digits and . _ - @ after the first", name);
 	}
+	return 0;
+}
+
+/**
+ * check_lease - whether a grant may last that long
+ * @word: as it was typed
+ * @ms: what it means
+ *
+ * Return: 0, or the exit status after a complaint
+ */
+int check_lease(const char *word, uint64_t ms)
+{
+	if (ms > LEASE_MAX_DAYS * 24 * 3600 * 1000ULL)
+		return usage_error("\"%s\" is longer than a year (%d days)", word, LEASE_MAX_DAYS);
 	return 0;
 }
 
