@@ -13,7 +13,7 @@ umask 077
 host one two
 STREAMS=()
 doc_blocks "$TOP/docs/transition.md" sh "$WORK"
-sed -i "s#/var/log/#$WORK/#; s#/run/#$WORK/#; s#/etc/fz/#$WORK/#g" "$WORK"/*.sh
+sed -i "s#/var/log/#$WORK/#; s#/run/#$WORK/#; s#/etc/fz\\>#$WORK#g" "$WORK"/*.sh
 
 # walk STEP: the commands of the page, on the gateway
 walk() { cmd_ok on two env PEER="$PEER" bash -eu "$WORK/$1.sh"; }
