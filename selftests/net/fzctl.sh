@@ -348,10 +348,17 @@ modes()
 	equal "$(fz mode fz0)" "$(printf 'in observe\nout observe')" mode
 	cmd_ok fz mode fz0 peer "${PEER:0:12}" out open
 	equal "$(fz mode fz0 peer "$PEER")" "$(printf 'in inherit\nout open')" "the peer's mode"
+	cmd_ok fz set fz0 peer "$OTHER"
+	equal "$(fz mode fz0)" "$(printf 'in observe\nout observe\npeer %s out open' "$PEER")" "who differs"
+	cmd_ok fz mode fz0 peer "$PEER" in enforce reject
+	equal "$(fz mode fz0 | tail -n +3)" "peer $PEER in enforce reject out open" "who differs"
+	equal "$(fz mode fz0 --json | jq -c .peers)" \
+		'[{"peer":"'"$PEER"'","in":{"mode":"enforce","ask":false,"reject":true},"out":{"mode":"open","ask":false,"reject":false}}]' JSON
+	cmd_ok fz set fz0 peer "$OTHER" remove
 	cmd_ok fz mode fz0 peer "$PEER" inherit
 	equal "$(fz mode fz0 peer "$PEER")" "$(printf 'in inherit\nout inherit')" "the peer's mode"
 	equal "$(fz mode fz0 --json | jq -c .)" \
-		'{"in":{"mode":"observe","ask":false,"reject":false},"out":{"mode":"observe","ask":false,"reject":false}}' JSON
+		'{"in":{"mode":"observe","ask":false,"reject":false},"out":{"mode":"observe","ask":false,"reject":false},"peers":[]}' JSON
 	refused 1 'peer' mode fz0 peer "$OTHER" open
 	refused 1 '"fz0"' mode fz0 peer "$OTHER"
 	cmd_ok fz ask-prefixes fz0 10.0.0.0/8 fd00::/8
@@ -390,6 +397,21 @@ resources_and_grants()
 	equal "$(fz explain fz0 peer "$PEER" in udp 10.9.0.1:5 10.2.0.1:1 --json | jq -r '.verdict + " " + .grant.resource')" \
 		"pass web" explanation
 	equal "$(fz explain fz0 peer "$PEER" in proto/47 10.9.0.1 10.3.0.1 | head -1)" "verdict: refuse" explanation
+	# limits, of which only the quota is looked at; a type of ICMP
+	cmd_ok fz grant add fz0 peer "$PEER" resource web quota 1M rate 1Mbit flows 1/s
+	equal "$(fz explain fz0 peer "$PEER" in udp 10.9.0.1:5 10.2.0.1:1 | tail -n 1)" \
+		"limits: 0B/1.0M 1Mbit 1/s (what is left of rate and flows is not looked at)" "what is said of limits"
+	cmd_ok fz grant add fz0 peer "$PEER" resource web quota 1M
+	equal "$(fz explain fz0 peer "$PEER" in udp 10.9.0.1:5 10.2.0.1:1 | tail -n 1)" "limits: 0B/1.0M" "what is said of limits"
+	cmd_ok fz grant add fz0 peer "$PEER" resource web
+	cmd_ok fz resource add fz0 echo 10.4.0.0/16 icmp/13 icmp/8
+	cmd_ok fz grant add fz0 peer "$PEER" resource echo
+	equal "$(for type in icmp icmp/8 icmp/13 icmp/13/7 icmp/17; do
+		fz explain fz0 peer "$PEER" in $type 10.9.0.1 10.4.0.1 --json | jq -r .verdict
+	done | xargs)" "pass pass pass pass refuse" "what is said of types"
+	equal "$(fz explain fz0 peer "$PEER" in icmp/13/7 10.9.0.1 10.4.0.1 --json |
+		jq -c '.tuple | [.protocol, .icmp_type, .icmp_code]')" '["icmp",13,7]' "the type and code"
+	cmd_ok fz resource del fz0 echo
 	refused 1 '"nothing"' grant add fz0 any resource nothing
 	refused 1 "\"$STRANGER\"" grant add fz0 peer "$STRANGER" resource web
 	refused 1 "\"$STRANGER\"" grant del fz0 peer "$STRANGER" resource web

@@ -37,15 +37,62 @@ static int parse_end(const char *word, struct fz_addr *addr, uint16_t *port, boo
 	return 0;
 }
 
+static int parse_protocol(const char *word, uint8_t *protocol)
+{
+	struct fz_error err;
+
+	if (!strncmp(word, "icmp/", 5))
+		*protocol = IPPROTO_ICMP;
+	else if (!strncmp(word, "icmpv6/", 7))
+		*protocol = IPPROTO_ICMPV6;
+	else if (fz_parse_protocol(word, protocol, &err))
+		return bad_word(&err);
+	return 0;
+}
+
+/* "/8" moves *rest behind it. */
+static bool take_byte(const char **rest, uint8_t *byte)
+{
+	unsigned int value = 0;
+	const char *digits = *rest + 1;
+	size_t n = strspn(digits, "0123456789");
+
+	if (**rest != '/' || !n || n > 3)
+		return false;
+	for (*rest = digits; *rest < digits + n; (*rest)++)
+		value = 10 * value + (unsigned int)(**rest - '0');
+	*byte = (uint8_t)value;
+	return value <= UINT8_MAX;
+}
+
+/* With /TYPE or /TYPE/CODE; without, an echo request of the family that the addresses have. */
+static int parse_icmp(char **words, struct fz_tuple *tuple)
+{
+	const char *rest = words[0] + strcspn(words[0], "/");
+	bool six = tuple->src.family == AF_INET6;
+
+	tuple->has_icmp = true;
+	if (!*rest) {
+		tuple->icmp_type = six ? ICMPV6_ECHO_REQUEST : ICMP_ECHO_REQUEST;
+		tuple->protocol = six ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
+		return 0;
+	}
+	if (!take_byte(&rest, &tuple->icmp_type) || (*rest && !take_byte(&rest, &tuple->icmp_code)) || *rest)
+		return usage_error("\"%s\" is no ICMP type (0 to 255), with an optional code: icmp/8, icmp/3/1", words[0]);
+	if (six != (tuple->protocol == IPPROTO_ICMPV6))
+		return usage_error("\"%s\" is of %s, \"%s\" is not", words[0], six ? "IPv4" : "IPv6", words[1]);
+	return 0;
+}
+
+/* PROTO SRC DST */
 static int parse_tuple(char **words, struct fz_tuple *tuple)
 {
 	bool ports, src_port, dst_port;
-	struct fz_error err;
 	int ret;
 
-	if (fz_parse_protocol(words[0], &tuple->protocol, &err))
-		return bad_word(&err);
-	ret = parse_end(words[1], &tuple->src, &tuple->sport, &src_port);
+	ret = parse_protocol(words[0], &tuple->protocol);
+	if (!ret)
+		ret = parse_end(words[1], &tuple->src, &tuple->sport, &src_port);
 	if (!ret)
 		ret = parse_end(words[2], &tuple->dst, &tuple->dport, &dst_port);
 	if (ret)
@@ -59,21 +106,14 @@ static int parse_tuple(char **words, struct fz_tuple *tuple)
 	if (ports && !dst_port)
 		return usage_error("\"%s\" needs a port after the address", words[2]);
 	tuple->has_ports = ports;
-	if (tuple->protocol == IPPROTO_ICMP || tuple->protocol == IPPROTO_ICMPV6) {
-		tuple->has_icmp = true;
-		tuple->icmp_type = ICMP_ECHO_REQUEST;
-		tuple->protocol = IPPROTO_ICMP;
-		if (tuple->src.family == AF_INET6) {
-			tuple->icmp_type = ICMPV6_ECHO_REQUEST;
-			tuple->protocol = IPPROTO_ICMPV6;
-		}
-	}
+	if (tuple->protocol == IPPROTO_ICMP || tuple->protocol == IPPROTO_ICMPV6)
+		return parse_icmp(words, tuple);
 	return 0;
 }
 
 static void print_grant(const struct fz_grant *grant)
 {
-	char key[FZ_KEY_TEXT_SIZE], lease[32], tag[FZ_TAG_TEXT_SIZE];
+	char key[FZ_KEY_TEXT_SIZE], lease[32], tag[FZ_TAG_TEXT_SIZE], limits[96];
 
 	fz_key_format(key, grant->peer);
 	printf("grant: %s %s resource %s %s", fz_action_name(grant->action), grant->any ? "any" : key,
@@ -83,6 +123,9 @@ static void print_grant(const struct fz_grant *grant)
 	if (grant->has_tag)
 		printf(", tag %s", fz_format_tag(tag, sizeof(tag), grant->tag));
 	putchar('\n');
+	if (grant->quota || grant->rate || grant->flow_rate)
+		printf("limits: %s%s\n", format_limits(limits, sizeof(limits), grant),
+		       grant->rate || grant->flow_rate ? " (what is left of rate and flows is not looked at)" : "");
 }
 
 static int print_decision(const struct fz_decision *d, bool json)

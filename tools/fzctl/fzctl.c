@@ -56,7 +56,9 @@ static const struct command commands[] = {
 	  "flow list DEV [peer KEY] [--json]\n"
 	  "flow flush DEV [peer KEY]\n", 0 },
 	{ "explain", explain_main, "what would happen to a flow, and why",
-	  "explain DEV peer KEY in|out PROTO SRC[:PORT] DST[:PORT] [--json]\n", 0 },
+	  "explain DEV peer KEY in|out PROTO SRC[:PORT] DST[:PORT] [--json]\n"
+	  "    PROTO is tcp, udp, sctp, icmp[/TYPE[/CODE]] of IPv4, icmpv6[/TYPE[/CODE]]\n"
+	  "    or proto/NUMBER\n", 0 },
 	{ "monitor", monitor_main, "prints what happens while it happens",
 	  "monitor [peers] [flows] [denials] [policy] [--json]\n", COMMAND_NOT_IN_BATCH },
 	{ "observe-report", observe_report_main, "turns observed denials into resources and grants",

@@ -80,6 +80,7 @@ json_t *json_flow(const struct fz_flow *flow);
 json_t *json_mode(const struct fz_mode_state modes[FZ_DIRECTIONS]);
 char *format_services(const struct fz_resource *res);
 const char *format_lease(char *buf, size_t size, const struct fz_grant *grant);
+const char *format_limits(char *buf, size_t size, const struct fz_grant *grant);
 const char *format_mode(char *buf, size_t size, const struct fz_mode_state *mode);
 
 /* queue.c: objects that go to the kernel together */

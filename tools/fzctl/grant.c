@@ -163,24 +163,6 @@ static int compare_grants(const void *left, const void *right)
 	return order ? order : a->direction - b->direction;
 }
 
-/* 12.0K/500.0M 10Mbit 20/s */
-static const char *format_limits(char *buf, size_t size, const struct fz_grant *grant)
-{
-	char used[32], quota[32], rate[32];
-	int len = 0;
-
-	*buf = '\0';
-	if (grant->quota)
-		len += snprintf(buf + len, size - (size_t)len, " %s/%s",
-				fz_format_bytes(used, sizeof(used), grant->quota_used),
-				fz_format_bytes(quota, sizeof(quota), grant->quota));
-	if (grant->rate)
-		len += snprintf(buf + len, size - (size_t)len, " %s", fz_format_rate(rate, sizeof(rate), grant->rate));
-	if (grant->flow_rate)
-		len += snprintf(buf + len, size - (size_t)len, " %u/s", grant->flow_rate);
-	return len ? buf + 1 : "-";
-}
-
 static int print_grants(const struct fz_grant *list, size_t n)
 {
 	static const struct fz_column columns[] = {

@@ -65,6 +65,64 @@ static int print_modes(const struct fz_mode_state modes[FZ_DIRECTIONS], bool jso
 	return EXIT_DONE;
 }
 
+static bool has_mode(const struct fz_peer *peer)
+{
+	for (int d = 0; d < FZ_DIRECTIONS; d++) {
+		if (peer->mode[d].present && peer->mode[d].mode != FZ_MODE_INHERIT)
+			return true;
+	}
+	return false;
+}
+
+/* The peers that do not do what the device does, each on a line that can be said again. */
+static void print_who_differs(const struct fz_device *dev)
+{
+	char key[FZ_KEY_TEXT_SIZE], text[64];
+
+	for (size_t i = 0; i < dev->n_peers; i++) {
+		const struct fz_peer *peer = &dev->peers[i];
+
+		if (!has_mode(peer))
+			continue;
+		fz_key_format(key, peer->public_key);
+		printf("peer %s", key);
+		for (uint8_t d = 0; d < FZ_DIRECTIONS; d++) {
+			if (peer->mode[d].present && peer->mode[d].mode != FZ_MODE_INHERIT)
+				printf(" %s %s", fz_direction_name(d), format_mode(text, sizeof(text), &peer->mode[d]));
+		}
+		putchar('\n');
+	}
+}
+
+static json_t *json_who_differs(const struct fz_device *dev)
+{
+	json_t *array = json_array(), *object;
+
+	for (size_t i = 0; i < dev->n_peers; i++) {
+		if (!has_mode(&dev->peers[i]))
+			continue;
+		object = json_object();
+		json_object_set_new(object, "peer", json_key(dev->peers[i].public_key));
+		json_object_update_new(object, json_mode(dev->peers[i].mode));
+		json_array_append_new(array, object);
+	}
+	return array;
+}
+
+static int print_device_modes(const struct fz_device *dev, bool json)
+{
+	json_t *object;
+
+	if (!json) {
+		print_modes(dev->mode, false);
+		print_who_differs(dev);
+		return EXIT_DONE;
+	}
+	object = json_mode(dev->mode);
+	json_object_set_new(object, "peers", json_who_differs(dev));
+	return print_json(object, true);
+}
+
 static int print_mode(struct fz_nl *nl, const char *name, const uint8_t *peer, bool json)
 {
 	const struct fz_peer *found;
@@ -75,7 +133,7 @@ static int print_mode(struct fz_nl *nl, const char *name, const uint8_t *peer, b
 	if (fz_nl_device_get(nl, name, &dev, &err))
 		return refused(&err);
 	if (!peer) {
-		ret = print_modes(dev->mode, json);
+		ret = print_device_modes(dev, json);
 	} else {
 		found = fz_device_find_peer(dev, peer);
 		if (found) {

@@ -161,6 +161,24 @@ const char *format_lease(char *buf, size_t size, const struct fz_grant *grant)
 	return grant->lease_ms ? fz_format_duration(buf, size, grant->lease_ms) : "expired";
 }
 
+/* The limits of a grant: "12.0K/500.0M 10Mbit 20/s", or "-". */
+const char *format_limits(char *buf, size_t size, const struct fz_grant *grant)
+{
+	char used[32], quota[32], rate[32];
+	int len = 0;
+
+	*buf = '\0';
+	if (grant->quota)
+		len += snprintf(buf + len, size - (size_t)len, " %s/%s",
+				fz_format_bytes(used, sizeof(used), grant->quota_used),
+				fz_format_bytes(quota, sizeof(quota), grant->quota));
+	if (grant->rate)
+		len += snprintf(buf + len, size - (size_t)len, " %s", fz_format_rate(rate, sizeof(rate), grant->rate));
+	if (grant->flow_rate)
+		len += snprintf(buf + len, size - (size_t)len, " %u/s", grant->flow_rate);
+	return len ? buf + 1 : "-";
+}
+
 json_t *json_resource(const struct fz_resource *res)
 {
 	json_t *object = json_object(), *prefixes = json_array(), *services = json_array();

@@ -98,6 +98,16 @@ static void test_what_is_missing(void **state)
 	refused_with("a destination is missing after \"10.0.0.1\"", "explain fz0 peer " KEY " in tcp 10.0.0.1");
 	refused_with("\"tcp\" is no direction (in, out)", "explain fz0 peer " KEY " tcp 10.0.0.1 10.0.0.2:80");
 	refused_with("a key is missing after \"peer\"", "explain fz0 peer");
+#define EXPLAIN "explain fz0 peer " KEY " in "
+	refused_with("\"icmp/256\" is no ICMP type (0 to 255), with an optional code: icmp/8, icmp/3/1",
+		     EXPLAIN "icmp/256 10.0.0.1 10.0.0.2");
+	refused_with("\"icmp/8/\" is no ICMP type (0 to 255), with an optional code: icmp/8, icmp/3/1",
+		     EXPLAIN "icmp/8/ 10.0.0.1 10.0.0.2");
+	refused_with("\"icmpv6/\" is no ICMP type (0 to 255), with an optional code: icmp/8, icmp/3/1",
+		     EXPLAIN "icmpv6/ fd00::1 fd00::2");
+	refused_with("\"icmp/8\" is of IPv4, \"fd00::1\" is not", EXPLAIN "icmp/8 fd00::1 fd00::2");
+	refused_with("\"icmpv6/128\" is of IPv6, \"10.0.0.1\" is not", EXPLAIN "icmpv6/128 10.0.0.1 10.0.0.2");
+#undef EXPLAIN
 }
 
 static void test_terms(void **state)
