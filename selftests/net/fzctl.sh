@@ -707,6 +707,10 @@ helps()
 		fzctl $noun -h | grep -q "^fzctl $noun" || fail "the help of $noun does not name it"
 	done
 	cmd_ok fzctl --version
+	new_device
+	for noun in $(fz stats fz0 --json | jq -r 'keys_unsorted + (.refused | keys_unsorted) | .[]' | sort -u); do
+		grep -q "^[a-z_, -]*\<$noun\>.*	" "$TOP/tools/fzctl/fzctl.8" || fail "fzctl(8) does not say what $noun is"
+	done
 }
 
 command -v jq >/dev/null || skip_all "needs jq"

@@ -371,18 +371,18 @@ enum fz_action {
 
 /**
  * enum fz_reason - Why a packet was refused.
- * @FZ_REASON_NONE:
- * @FZ_REASON_NO_GRANT:
- * @FZ_REASON_DENIED:
- * @FZ_REASON_EXPIRED:
- * @FZ_REASON_QUOTA:
- * @FZ_REASON_RATE:
- * @FZ_REASON_SOURCE:
- * @FZ_REASON_FRAGMENT:
- * @FZ_REASON_MALFORMED:
- * @FZ_REASON_TABLE_FULL:
- * @FZ_REASON_REFUSED:
- * @FZ_REASON_TIMEOUT:
+ * @FZ_REASON_NONE: Nothing was refused.
+ * @FZ_REASON_NO_GRANT: No grant admits the flow.
+ * @FZ_REASON_DENIED: A grant denies it.
+ * @FZ_REASON_EXPIRED: The lease of the grant has ended.
+ * @FZ_REASON_QUOTA: The quota of the grant is used up, or the packet does not fit.
+ * @FZ_REASON_RATE: Over the rate or the new flows of the grant, or too many requests.
+ * @FZ_REASON_SOURCE: The far address is not one of the peer's allowed IPs.
+ * @FZ_REASON_FRAGMENT: A fragment that cannot be judged.
+ * @FZ_REASON_MALFORMED: No packet that can be judged.
+ * @FZ_REASON_TABLE_FULL: No room for another flow, or to hold its packets.
+ * @FZ_REASON_REFUSED: Who was asked said no, now or a while ago.
+ * @FZ_REASON_TIMEOUT: Who was asked did not answer in time.
  */
 enum fz_reason {
 	FZ_REASON_NONE = 0,
@@ -928,13 +928,14 @@ enum fz_reason_count_attribute {
  * @FZ_STATS_A_RESOURCES:
  * @FZ_STATS_A_GRANTS:
  * @FZ_STATS_A_FLOWS:
- * @FZ_STATS_A_FLOWS_CREATED:
- * @FZ_STATS_A_FLOWS_EVICTED:
+ * @FZ_STATS_A_FLOWS_CREATED: Ever.
+ * @FZ_STATS_A_FLOWS_EVICTED: Ended to make room for others.
  * @FZ_STATS_A_REQUESTS: Asked of user space.
  * @FZ_STATS_A_REQUESTS_SUPPRESSED: Not asked, over the rate.
- * @FZ_STATS_A_EVENTS_SUPPRESSED:
- * @FZ_STATS_A_SIDEBAND_DROPPED:
- * @FZ_STATS_A_GENERATION:
+ * @FZ_STATS_A_EVENTS_SUPPRESSED: Of all groups, over their rate.
+ * @FZ_STATS_A_SIDEBAND_DROPPED: Datagrams that the agent did not get, over
+ *   their rate.
+ * @FZ_STATS_A_GENERATION: Moves with every change of policy.
  */
 enum fz_stats_attribute {
 	FZ_STATS_A_UNSPEC = 0,
