@@ -130,6 +130,8 @@ static int parse_terms(int i, int argc, char **argv, struct fz_grant *grant)
 			return out_of_words(term->what, word);
 		ret = term->parse(word, argv[i], grant);
 	}
+	if (!ret && grant->action == FZ_ACTION_DENY && (grant->quota || grant->rate || grant->flow_rate))
+		ret = usage_error("quota, rate and flows are for what is allowed, not for a denial");
 	return ret;
 }
 

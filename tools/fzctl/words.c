@@ -169,7 +169,7 @@ int bad_prefix_or_service(const char *word)
 		fz_parse_prefix(word, &prefix, &err);
 		return bad_word(&err);
 	}
-	return usage_error("\"%s\" is neither a prefix, like 10.0.0.0/8 or fd00::/8, nor a service (tcp, udp or sctp with optional /PORTS, icmp, proto/NUMBER)",
+	return usage_error("\"%s\" is neither a prefix, like 10.0.0.0/8 or fd00::/8, nor a service (tcp, udp or sctp with optional /PORTS, icmp, icmp/TYPES, icmpv6/TYPES, proto/NUMBER)",
 			   word);
 }
 

@@ -120,6 +120,15 @@ static void test_terms(void **state)
 	refused_with("\"367d\" is longer than a year (366 days)", "grant add fz0 any resource web for 367d");
 	refused_with("\"2199-01-01T00:00:00Z\" is longer than a year (366 days)",
 		     "grant add fz0 any resource web until 2199-01-01T00:00:00Z");
+	refused_with("quota, rate and flows are for what is allowed, not for a denial",
+		     "grant add fz0 any resource web deny quota 1G");
+	refused_with("quota, rate and flows are for what is allowed, not for a denial",
+		     "grant add fz0 any resource web flows 1/s deny");
+	refused_with("\"10\" is no rate, like 64kbit, 10Mbit or 1Gbit", "grant add fz0 any resource web rate 10");
+	refused_with("\"proto/300\" is no service (tcp, udp or sctp with optional /PORTS, icmp, icmp/TYPES, icmpv6/TYPES, proto/NUMBER)",
+		     "resource add fz0 web 10.0.0.0/8 proto/300");
+	refused_with("\"web\" is neither a prefix, like 10.0.0.0/8 or fd00::/8, nor a service (tcp, udp or sctp with optional /PORTS, icmp, icmp/TYPES, icmpv6/TYPES, proto/NUMBER)",
+		     "resource add fz0 web web");
 	refused_with("\"peers\" and --json exclude each other", "show fz0 peers --json");
 }
 

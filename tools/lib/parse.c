@@ -274,7 +274,7 @@ int fz_parse_service(const char *word, struct fz_resource *out, struct fz_error 
 		service.protocol = IPPROTO_ICMPV6;
 	} else if (fz_parse_protocol(word, &service.protocol, NULL)) {
 		return fz_error_set(err, -EINVAL,
-				    "\"%s\" is no service (tcp, udp or sctp with optional /PORTS, icmp, proto/NUMBER)",
+				    "\"%s\" is no service (tcp, udp or sctp with optional /PORTS, icmp, icmp/TYPES, icmpv6/TYPES, proto/NUMBER)",
 				    word);
 	}
 	if (fz_resource_add_service(out, &service))
@@ -326,10 +326,14 @@ int fz_parse_size(const char *word, uint64_t *bytes, struct fz_error *err)
 int fz_parse_rate(const char *word, uint64_t *bits, struct fz_error *err)
 {
 	size_t len = strlen(word);
+	bool unit = len && strchr("kMG", word[len - 1]);
 
-	if (len > 3 && !strcmp(word + len - 3, "bit"))
+	if (len > 3 && !strcmp(word + len - 3, "bit")) {
+		unit = true;
 		len -= 3;
-	if (!parse_scaled(word, word + len, "kMG", 1000, bits))
+	}
+	/* A number alone could be meant as anything. */
+	if (!unit || !parse_scaled(word, word + len, "kMG", 1000, bits))
 		return fz_error_set(err, -EINVAL, "\"%s\" is no rate, like 64kbit, 10Mbit or 1Gbit", word);
 	return 0;
 }

@@ -27,7 +27,7 @@ int fz_parse_service(const char *word, struct fz_resource *out, struct fz_error 
 int fz_parse_duration(const char *word, uint64_t *ms, struct fz_error *err);
 /* 1500, 10K, 500M, 20G, 2T; bytes, by 1024. 0 is refused. */
 int fz_parse_size(const char *word, uint64_t *bytes, struct fz_error *err);
-/* 64kbit, 10Mbit, 1Gbit or a number alone; bits per second, by 1000. 0 is refused. */
+/* 64kbit, 10Mbit, 1Gbit, 10M; bits per second, by 1000. 0 is refused. */
 int fz_parse_rate(const char *word, uint64_t *bits, struct fz_error *err);
 /* 20/s; 0 is refused. */
 int fz_parse_flow_rate(const char *word, uint32_t *flows, struct fz_error *err);
