@@ -528,9 +528,16 @@ flow_listed()
 		.tuple.protocol == "icmp" and .orig_packets > 0 and .reply_packets > 0)'
 }
 
+# A monitor runs for days.
+told_of_day()
+{
+	on two fzctl mode fz0 observe
+	grep -Eq "^$(date +%Y)-[01][0-9]-[0-3][0-9] [0-2][0-9]:[0-5][0-9]:[0-9.]* fz0 policy mode " "$WORK/told"
+}
+
 events_and_flows()
 {
-	local watcher pinger
+	local watcher pinger teller
 
 	tunnel
 	ip netns exec "$(ns two)" fzctl monitor --json >"$WORK/events" &
@@ -555,7 +562,10 @@ events_and_flows()
 	cmd_fail on one ping -c 1 -W 1 10.8.0.2
 	cmd_ok on two fzctl flow flush fz0
 	equal "$(on two fzctl flow list fz0 --json | jq length)" 0 flows
-	kill "$watcher"
+	ip netns exec "$(ns two)" fzctl monitor policy >"$WORK/told" &
+	teller=$!
+	wait_for 30 told_of_day
+	kill "$watcher" "$teller"
 	wait "$watcher"
 	equal $? 0 "the exit status of monitor"
 	cmd_ok jq -e 'has("time") and has("event")' "$WORK/events"

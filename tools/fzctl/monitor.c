@@ -46,7 +46,7 @@ static void format_now(char *buf, size_t size, bool json)
 		snprintf(buf + used, size - used, ".%03ldZ", now.tv_nsec / 1000000);
 	} else {
 		localtime_r(&now.tv_sec, &tm);
-		used = strftime(buf, size, "%H:%M:%S", &tm);
+		used = strftime(buf, size, "%Y-%m-%d %H:%M:%S", &tm);
 		snprintf(buf + used, size - used, ".%03ld", now.tv_nsec / 1000000);
 	}
 }
