@@ -716,6 +716,8 @@ helps()
 		equal "$(fzctl $noun -h)" "$(fzctl help $noun | tail -n +2)" "help of $noun"
 		fzctl $noun -h | grep -q "^fzctl $noun" || fail "the help of $noun does not name it"
 	done
+	equal "$(for noun in "" $(fzctl help | awk '/^  / { print $1 }'); do fzctl help $noun; done | awk 'length > 80')" "" \
+		"help that is wider than a terminal"
 	cmd_ok fzctl --version
 	new_device
 	for noun in $(fz stats fz0 --json | jq -r 'keys_unsorted + (.refused | keys_unsorted) | .[]' | sort -u); do

@@ -10,27 +10,31 @@
 
 #define ADMIN_USAGE \
 	"admin user add NAME [--group GROUP]... [--disabled]\n" \
-	"admin user set NAME [--name NEW] [--group GROUP]... [--add-group GROUP]... [--del-group GROUP]...\n" \
+	"admin user set NAME [--name NEW] [--group GROUP]... [--add-group GROUP]...\n" \
+	"      [--del-group GROUP]...\n" \
 	"admin user enable|disable|show|del NAME\n" \
 	"admin group add|show|del NAME\n" \
 	"admin group set NAME --name NEW\n" \
-	"admin site add|set NAME [--name NEW] [--prefix PREFIX]... [--masquerade|--no-masquerade]\n" \
+	"admin site add|set NAME [--name NEW] [--prefix PREFIX]...\n" \
+	"      [--masquerade|--no-masquerade]\n" \
 	"admin site show|del NAME\n" \
 	"admin gateway|device set NAME --name NEW\n" \
 	"admin gateway|device enable|disable|show|del NAME\n" \
 	"admin resource add NAME --site SITE PREFIX... [SERVICE...]\n" \
-	"admin resource set NAME [--name NEW] [--site SITE] [PREFIX...] [SERVICE...|--any-service]\n" \
+	"admin resource set NAME [--name NEW] [--site SITE] [PREFIX...]\n" \
+	"      [SERVICE...|--any-service]\n" \
 	"admin resource show|del NAME\n" \
-	"admin policy add NAME --group GROUP... --resource RESOURCE... [--allow|--deny] [--lease DURATION]\n" \
-	"      [--days mon-fri] [--from 08:00] [--to 18:00] [--tz Europe/Madrid] [--disabled]\n" \
+	"admin policy add NAME --group GROUP... --resource RESOURCE...\n" \
+	"      [--allow|--deny] [--lease DURATION] [--days mon-fri]\n" \
+	"      [--from 08:00] [--to 18:00] [--tz Europe/Madrid] [--disabled]\n" \
 	"admin policy set NAME [--name NEW] [the same] [--always]\n" \
 	"admin policy enable|disable|show|del NAME\n" \
 	"admin invite user NAME [--expires DURATION]\n" \
 	"admin invite gateway --site SITE [--expires DURATION]\n" \
 	"admin invite list | del ID\n" \
 	"admin user|group|site|gateway|device|resource|policy list\n" \
-	"admin log [--follow] [--kind audit|denial|flow] [--limit N] [--user U] [--device D]\n" \
-	"      [--resource R] [--policy P]\n" \
+	"admin log [--follow] [--kind audit|denial|flow] [--limit N]\n" \
+	"      [--user U] [--device D] [--resource R] [--policy P]\n" \
 	"admin explain DEVICE|USER RESOURCE|ADDRESS:PORT[/PROTOCOL] [--at TIME]\n" \
 	"admin status\n" \
 	"    all of them: [--json] [--socket PATH], or FZ_BROKER_SOCKET=PATH\n"

@@ -11,8 +11,9 @@
 static const struct command commands[] = {
 	{ "show", show_main, "shows devices and their peers",
 	  "show [DEV|all|interfaces] [--json]\n"
-	  "show DEV|all public-key|private-key|listen-port|fwmark|peers|preshared-keys|endpoints|\n"
-	  "     allowed-ips|latest-handshakes|transfer|persistent-keepalive|dump\n", 0 },
+	  "show DEV|all public-key|private-key|listen-port|fwmark|peers|\n"
+	  "     preshared-keys|endpoints|allowed-ips|latest-handshakes|transfer|\n"
+	  "     persistent-keepalive|dump\n", 0 },
 	{ "showconf", showconf_main, "shows a device's configuration, for use with setconf",
 	  "showconf DEV\n", 0 },
 	{ "set", set_main, "changes a device, adds, changes and removes peers",
@@ -33,24 +34,27 @@ static const struct command commands[] = {
 	{ "save", updown_main, "writes a device as it is into the file that it was made from", "save FILE|NAME\n", 0 },
 	{ "strip", updown_main, "prints a file of wg-quick(8) as setconf and syncconf take it", "strip FILE|NAME\n", 0 },
 	{ "mode", mode_main, "shows or sets what happens to flows without a grant",
-	  "mode DEV [peer KEY] [in|out open|observe|enforce|inherit [ask] [reject]]...\n", 0 },
+	  "mode DEV [peer KEY]\n"
+	  "     [[in|out] open|observe|enforce|inherit [ask] [reject]]...\n", 0 },
 	{ "ask-prefixes", ask_prefixes_main,
-	  "shows or sets destinations that become requests when no peer holds them",
+	  "destinations that are asked about when no peer holds them",
 	  "ask-prefixes DEV [PREFIX...|none]\n", 0 },
 	{ "resource", resource_main, "what can be reached",
 	  "resource add DEV NAME PREFIX... [SERVICE...]\n"
 	  "resource del DEV NAME\n"
 	  "resource list DEV [--json]\n"
-	  "    SERVICE is tcp, udp or sctp with optional /PORTS (443,8000-8010), icmp, icmp/TYPES of IPv4,\n"
-	  "    icmpv6/TYPES or proto/NUMBER; none means everything\n", COMMAND_QUEUES },
+	  "    SERVICE is tcp, udp or sctp with optional /PORTS (443,8000-8010), icmp,\n"
+	  "    icmp/TYPES of IPv4, icmpv6/TYPES or proto/NUMBER; none means everything\n", COMMAND_QUEUES },
 	{ "grant", grant_main, "who may, or may not, reach what",
-	  "grant add DEV peer KEY|any resource NAME [in|out] [deny] [for DURATION|until TIME] [tag HEX]\n"
-	  "                [quota SIZE] [rate RATE] [flows N/s]\n"
+	  "grant add DEV peer KEY|any resource NAME [in|out] [deny]\n"
+	  "          [for DURATION|until TIME] [tag HEX] [quota SIZE] [rate RATE]\n"
+	  "          [flows N/s]\n"
 	  "grant del DEV peer KEY|any resource NAME [in|out]\n"
 	  "grant list DEV [peer KEY] [--json]\n"
 	  "    in, the default: the peer opens the flow; out: this side does\n"
-	  "    DURATION is 90s, 15m, 8h or 7d; TIME 18:00, 2026-12-31T18:00 or 2026-12-31T18:00:00Z;\n"
-	  "    neither is further away than 366 days\n",
+	  "    DURATION is 90s, 15m, 8h or 7d; TIME 18:00, 2026-12-31T18:00 or\n"
+	  "    2026-12-31T18:00:00Z; neither is further away than 366 days\n"
+	  "    SIZE is 1500, 500M or 20G (bytes, by 1024); RATE 64kbit, 10Mbit or 1Gbit\n",
 	  COMMAND_QUEUES },
 	{ "flow", flow_main, "conversations that were admitted",
 	  "flow list DEV [peer KEY] [--json]\n"
