@@ -725,6 +725,43 @@ helps()
 	done
 }
 
+# completes WORD...: what is offered for the last of the words
+completes()
+{
+	COMP_WORDS=("$@")
+	COMP_CWORD=$(($# - 1))
+	COMPREPLY=()
+	_fzctl
+	echo "${COMPREPLY[*]}"
+}
+
+completion()
+{
+	. "$TOP/tools/fzctl/completion/fzctl"
+	new_device
+	cmd_ok fz resource add fz0 web 10.1.0.0/16
+	cd "$WORK" && touch batch-file
+	equal "$(completes fzctl gra)" grant "the start of a command"
+	equal "$(completes fzctl grant add f)" fz0 "a device"
+	equal "$(completes fzctl batch batch-)" batch-file "a file"
+	equal "$(completes fzctl join f; completes fzctl why f; completes fzctl status f; completes fzctl genkey "")" "" \
+		"devices, where none belongs"
+	equal "$(completes fzctl admin res)" resource "a noun"
+	equal "$(completes fzctl admin resource s)" "set show" "its verbs"
+	equal "$(completes fzctl grant add fz0 "")" "peer any" "whose"
+	equal "$(completes fzctl grant add fz0 peer "${PEER:0:6}")" "$PEER" "a peer"
+	equal "$(completes fzctl grant add fz0 any "")" resource "what"
+	equal "$(completes fzctl grant add fz0 peer "$PEER" resource "")" web "a resource"
+	equal "$(completes fzctl grant del fz0 peer "$PEER" resource web "")" "in out" "a direction"
+	equal "$(completes fzctl grant add fz0 any resource web for "")" "" "how long"
+	equal "$(completes fzctl grant add fz0 any resource web quota 1G "")" "deny for until tag quota rate flows" "terms"
+	equal "$(completes fzctl grant add fz0 any resource web f)" "for flows" "terms"
+	equal "$(completes fzctl explain fz0 peer "$PEER" in icmp)" "icmp icmpv6" "protocols"
+	equal "$(completes fzctl resource add fz0 web 10.1.0.0/16 p)" proto/ "services"
+	equal "$(completes fzctl mode fz0 peer "${PEER:0:6}")" "$PEER" "a peer"
+	equal "$(completes fzctl observe-report --since "")" "" "since when"
+}
+
 command -v jq >/dev/null || skip_all "needs jq"
 fzctl genkey >"$WORK/key"
 fzctl genpsk >"$WORK/psk"
@@ -752,5 +789,6 @@ check "tables fit a terminal" tables
 check "quota, rate and new flows of a grant" quotas
 check "up and down" up_and_down
 check "help" helps
+check "completion" completion
 check "without the module" not_loaded
 finish_tests
