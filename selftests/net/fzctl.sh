@@ -558,6 +558,8 @@ events_and_flows()
 	equal "$(on two fzctl stats fz0 --json | jq '.refused["no-grant"].in.refused > 0 and .flows >= 1')" true counters
 	cmd_ok on two fzctl grant del fz0 peer "$K1" resource probe
 	wait_for 30 logged "$WORK/events" '.event == "flow-end" and .flow.end == "revoked"'
+	wait_for 30 logged "$WORK/events" '.change == "grant-del" and (.grant | keys) == ["direction", "peer", "resource"]'
+	wait_for 30 logged "$WORK/events" '.change == "resource-new" and (.resource | has("grants") | not)'
 	kill "$pinger"
 	cmd_fail on one ping -c 1 -W 1 10.8.0.2
 	cmd_ok on two fzctl flow flush fz0
@@ -656,6 +658,8 @@ quotas()
 	equal "$(on two fzctl explain fz0 peer "$K1" in icmp 10.8.0.1 10.8.0.2 --json | jq -r .reason)" quota reason
 	cmd_fail on one ping -c 1 -W 1 10.8.0.2
 	cmd_ok on two fzctl grant add fz0 peer "$K1" resource probe quota 1M
+	wait_for 30 logged "$WORK/events" '.change == "grant-new" and
+		(.grant | .quota == 1048576 and ([has("quota_used", "packets", "bytes", "flows")] | any | not))'
 	cmd_ok on one ping -c 1 -W 5 10.8.0.2
 	equal "$(quota_used)" "[1048576,$((588 + 168)),null,null]" "quota, used, rate and flows"
 	cmd_ok on two fzctl grant add fz0 peer "$K1" resource probe

@@ -65,14 +65,35 @@ static void describe_decision_json(json_t *object, const struct fz_decision *d)
 		json_object_set_new(object, "tag", json_tag(d->tag));
 }
 
+/* Without what an event does not say: it has what was asked for, and of a grant that goes who and what. */
+static json_t *json_changed_grant(const struct fz_event *event)
+{
+	static const char *const unsaid[] = { "quota_used", "packets", "bytes", "flows" };
+	json_t *object = json_grant(&event->policy.grant);
+
+	for (size_t i = 0; i < sizeof(unsaid) / sizeof(unsaid[0]); i++)
+		json_object_del(object, unsaid[i]);
+	if (event->policy.event == FZ_POLICY_EVENT_GRANT_DEL)
+		json_object_del(object, "action");
+	return object;
+}
+
+static json_t *json_changed_resource(const struct fz_event *event)
+{
+	json_t *object = json_resource(&event->policy.resource);
+
+	json_object_del(object, "grants");
+	return object;
+}
+
 static void describe_policy_json(json_t *object, const struct fz_event *event)
 {
 	json_object_set_new(object, "change", json_string(fz_policy_event_name(event->policy.event)));
 	json_object_set_new(object, "generation", json_integer((json_int_t)event->policy.generation));
 	if (event->policy.has_resource)
-		json_object_set_new(object, "resource", json_resource(&event->policy.resource));
+		json_object_set_new(object, "resource", json_changed_resource(event));
 	if (event->policy.has_grant)
-		json_object_set_new(object, "grant", json_grant(&event->policy.grant));
+		json_object_set_new(object, "grant", json_changed_grant(event));
 	if (event->policy.has_peer)
 		json_object_set_new(object, "peer", json_key(event->policy.peer));
 	if (event->policy.mode[FZ_DIR_IN].present || event->policy.mode[FZ_DIR_OUT].present)
@@ -193,8 +214,9 @@ static void print_policy(const struct fz_event *event)
 		const struct fz_grant *grant = &event->policy.grant;
 
 		fz_key_format(key, grant->peer);
-		printf(" %s %s %s %s", grant->any ? "any" : key, grant->resource,
-		       fz_direction_name(grant->direction), fz_action_name(grant->action));
+		printf(" %s %s %s", grant->any ? "any" : key, grant->resource, fz_direction_name(grant->direction));
+		if (event->policy.event != FZ_POLICY_EVENT_GRANT_DEL)
+			printf(" %s", fz_action_name(grant->action));
 	}
 	if (event->policy.has_peer) {
 		fz_key_format(key, event->policy.peer);
