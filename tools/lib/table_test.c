@@ -13,6 +13,20 @@ static const struct fz_column columns[] = {
 	{ "NAME", FZ_COLUMN_SHRINKS }, { "N", FZ_COLUMN_RIGHT }, { "LAST", 0 },
 };
 
+/* Frees the table. */
+static void prints(struct fz_table *table, int width, const char *expected)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	fz_table_print(table, out, width);
+	fclose(out);
+	fz_table_free(table);
+	assert_string_equal(text, expected);
+	free(text);
+}
+
 /* A grant's row, and one that has neither limits nor a tag. */
 static void check_folded(int width, bool bare, const char *expected)
 {
@@ -21,9 +35,6 @@ static void check_folded(int width, bool bare, const char *expected)
 		{ "BYTES", FZ_COLUMN_RIGHT }, { "TAG", FZ_COLUMN_FOLDS },
 	};
 	struct fz_table *table = fz_table_new(wide, 5);
-	char *text = NULL;
-	size_t size;
-	FILE *out;
 
 	assert_non_null(table);
 	fz_table_cell(table, "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=");
@@ -31,12 +42,7 @@ static void check_folded(int width, bool bare, const char *expected)
 	fz_table_cell(table, bare ? "-" : "0B/20.0G 10Mbit");
 	fz_table_cell(table, "17.3M");
 	fz_table_cell(table, "-");
-	out = open_memstream(&text, &size);
-	fz_table_print(table, out, width);
-	fclose(out);
-	assert_string_equal(text, expected);
-	free(text);
-	fz_table_free(table);
+	prints(table, width, expected);
 }
 
 /* A key first, then what else shrinks; then what folds; what says nothing goes. */
@@ -70,9 +76,6 @@ static void test_folded(void **state)
 static void check(int width, const char *expected)
 {
 	struct fz_table *table = fz_table_new(columns, 3);
-	char *text = NULL;
-	size_t size;
-	FILE *out;
 
 	assert_non_null(table);
 	fz_table_cell(table, "a name that is long");
@@ -83,12 +86,7 @@ static void check(int width, const char *expected)
 	fz_table_cell(table, "y");
 	/* a row that is not complete is not printed */
 	fz_table_cell(table, "alone");
-	out = open_memstream(&text, &size);
-	fz_table_print(table, out, width);
-	fclose(out);
-	assert_string_equal(text, expected);
-	free(text);
-	fz_table_free(table);
+	prints(table, width, expected);
 }
 
 static void test_whole(void **state)
@@ -109,17 +107,8 @@ static void test_narrow(void **state)
 
 static void test_no_rows(void **state)
 {
-	struct fz_table *table = fz_table_new(columns, 3);
-	char *text = NULL;
-	size_t size;
-	FILE *out = open_memstream(&text, &size);
-
 	(void)state;
-	fz_table_print(table, out, 0);
-	fclose(out);
-	assert_string_equal(text, "");
-	free(text);
-	fz_table_free(table);
+	prints(fz_table_new(columns, 3), 0, "");
 }
 
 int main(void)
