@@ -46,7 +46,7 @@ static const struct command commands[] = {
 	  "    SERVICE is tcp, udp or sctp with optional /PORTS (443,8000-8010), icmp,\n"
 	  "    icmp/TYPES of IPv4, icmpv6/TYPES or proto/NUMBER; none means everything\n", COMMAND_QUEUES },
 	{ "grant", grant_main, "who may, or may not, reach what",
-	  "grant add DEV peer KEY|any resource NAME [in|out] [deny]\n"
+	  "grant add DEV peer KEY|any resource NAME [in|out] [allow|deny]\n"
 	  "          [for DURATION|until TIME] [tag HEX] [quota SIZE] [rate RATE]\n"
 	  "          [flows N/s]\n"
 	  "grant del DEV peer KEY|any resource NAME [in|out]\n"

@@ -1,28 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* fzctl grant */
 #include "fzctl.h"
+#include "terms.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-static int parse_until(const char *word, struct fz_grant *grant)
-{
-	struct timespec now;
-	struct fz_error err;
-	int64_t until;
-
-	if (fz_parse_time(word, &until, &err))
-		return bad_word(&err);
-	clock_gettime(CLOCK_REALTIME, &now);
-	if (until <= now.tv_sec)
-		return usage_error("\"%s\" is in the past", word);
-	grant->lease_ms = (uint64_t)(until - now.tv_sec) * 1000 - (uint64_t)now.tv_nsec / 1000000;
-	return 0;
-}
 
 /* peer KEY|any resource NAME [in|out]; moves *i behind them. */
 static int parse_whose(const char *dev, int *i, int argc, char **argv, struct fz_grant *grant)
@@ -48,90 +32,44 @@ static int parse_whose(const char *dev, int *i, int argc, char **argv, struct fz
 	return 0;
 }
 
-static int parse_lease(const char *word, const char *value, struct fz_grant *grant)
+/* One that has a value, which is the word after it; moves *i to it. */
+static int parse_term(int *i, int argc, char **argv, struct fz_grant *grant)
 {
-	struct fz_error err;
-	int ret = 0;
-
-	if (grant->has_lease)
-		return usage_error("\"%s\": a grant ends once only", word);
-	grant->has_lease = true;
-	if (!strcmp(word, "until"))
-		ret = parse_until(value, grant);
-	else if (fz_parse_duration(value, &grant->lease_ms, &err))
-		ret = bad_word(&err);
-	return ret ? ret : check_lease(value, grant->lease_ms);
-}
-
-static int parse_tag(const char *word, const char *value, struct fz_grant *grant)
-{
+	const char *word = argv[*i];
+	const struct grant_term *term = grant_term_find(word);
 	struct fz_error err;
 
-	(void)word;
-	grant->has_tag = true;
-	return fz_parse_tag(value, grant->tag, &err) ? bad_word(&err) : 0;
-}
-
-static int parse_limit(const char *word, const char *value, struct fz_grant *grant)
-{
-	struct fz_error err;
-	int ret;
-
-	if (!strcmp(word, "quota"))
-		ret = fz_parse_size(value, &grant->quota, &err);
-	else if (!strcmp(word, "rate"))
-		ret = fz_parse_rate(value, &grant->rate, &err);
-	else
-		ret = fz_parse_flow_rate(value, &grant->flow_rate, &err);
-	return ret ? bad_word(&err) : 0;
-}
-
-/* The terms that have a value: @what it is. */
-static const struct term {
-	const char *word, *what;
-	int (*parse)(const char *word, const char *value, struct fz_grant *grant);
-} terms[] = {
-	{ "for", "a duration", parse_lease },
-	{ "until", "a time", parse_lease },
-	{ "tag", "32 hexadecimal digits", parse_tag },
-	{ "quota", "a size", parse_limit },
-	{ "rate", "a rate", parse_limit },
-	{ "flows", "a number of new flows", parse_limit },
-};
-
-static const struct term *find_term(const char *word)
-{
-	for (size_t i = 0; i < sizeof(terms) / sizeof(*terms); i++) {
-		if (!strcmp(terms[i].word, word))
-			return &terms[i];
-	}
-	return NULL;
+	if (!term)
+		return usage_error("\"%s\" is no term of a grant (allow, deny, for, until, tag, quota, rate, flows)",
+				   word);
+	if (++*i == argc)
+		return out_of_words(term->what, word);
+	if (term->said(grant))
+		return usage_error("\"%s\": %s", word, term->twice);
+	return term->parse(argv[*i], grant, &err) ? bad_word(&err) : 0;
 }
 
 static int parse_terms(int i, int argc, char **argv, struct fz_grant *grant)
 {
-	const struct term *term;
+	bool has_action = false;
+	struct fz_error err;
 	int ret = 0;
 
 	for (; i < argc && !ret; i++) {
 		const char *word = argv[i];
 
-		if (!strcmp(word, "deny")) {
-			grant->action = FZ_ACTION_DENY;
-			continue;
-		}
 		if (!strcmp(word, "in") || !strcmp(word, "out"))
 			return usage_error("\"%s\" comes right after the resource, and once", word);
-		term = find_term(word);
-		if (!term)
-			return usage_error("\"%s\" is no term of a grant (deny, for, until, tag, quota, rate, flows)",
-					   word);
-		if (++i == argc)
-			return out_of_words(term->what, word);
-		ret = term->parse(word, argv[i], grant);
+		if (grant_parse_action(word, &grant->action, NULL)) {
+			ret = parse_term(&i, argc, argv, grant);
+			continue;
+		}
+		if (has_action)
+			return usage_error("\"%s\": a grant has one action", word);
+		has_action = true;
 	}
-	if (!ret && grant->action == FZ_ACTION_DENY && (grant->quota || grant->rate || grant->flow_rate))
-		ret = usage_error("quota, rate and flows are for what is allowed, not for a denial");
+	if (!ret && grant_check(grant, &err))
+		ret = bad_word(&err);
 	return ret;
 }
 

@@ -1,55 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* fzctl mode, fzctl ask-prefixes */
 #include "fzctl.h"
+#include "terms.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* @first: a direction could have stood there as well */
-static int parse_mode(const char *word, bool first, uint8_t *mode)
-{
-	for (uint8_t m = 0; m <= FZ_MODE_MAX; m++) {
-		if (!strcmp(word, fz_mode_name(m))) {
-			*mode = m;
-			return 0;
-		}
-	}
-	return usage_error("\"%s\" is %s (open, observe, enforce, inherit)", word,
-			   first ? "neither a direction (in, out) nor a mode" : "no mode");
-}
-
-/* [in|out] MODE [ask] [reject], any number; without a direction, both. */
-static int parse_modes(int i, int argc, char **argv, struct fz_mode_state modes[FZ_DIRECTIONS])
-{
-	while (i < argc) {
-		struct fz_mode_state state = { .present = true };
-		uint8_t direction;
-		bool both = fz_parse_direction(argv[i], &direction, NULL) != 0;
-		int ret;
-
-		if (!both && ++i == argc)
-			return out_of_words("a mode", argv[i - 1]);
-		ret = parse_mode(argv[i++], both, &state.mode);
-		if (ret)
-			return ret;
-		for (; i < argc; i++) {
-			if (!strcmp(argv[i], "ask"))
-				state.flags |= FZ_MODE_F_ASK;
-			else if (!strcmp(argv[i], "reject"))
-				state.flags |= FZ_MODE_F_REJECT;
-			else
-				break;
-			if (state.mode != FZ_MODE_ENFORCE)
-				return usage_error("\"%s\" goes with enforce only", argv[i]);
-		}
-		if (both || direction == FZ_DIR_IN)
-			modes[FZ_DIR_IN] = state;
-		if (both || direction == FZ_DIR_OUT)
-			modes[FZ_DIR_OUT] = state;
-	}
-	return 0;
-}
 
 static int print_modes(const struct fz_mode_state modes[FZ_DIRECTIONS], bool json)
 {
@@ -203,6 +159,7 @@ int mode_main(int argc, char **argv)
 	struct fz_mode_state modes[FZ_DIRECTIONS] = { 0 };
 	bool json = take_flag(&argc, argv, "--json"), has_peer;
 	uint8_t key[FZ_KEY_LEN];
+	struct fz_error err;
 	struct fz_nl *nl;
 	const char *dev;
 	int i = 2, ret;
@@ -213,16 +170,11 @@ int mode_main(int argc, char **argv)
 	ret = check_device(dev);
 	if (!ret)
 		ret = take_peer(dev, &i, argc, argv, key, &has_peer);
-	if (!ret)
-		ret = parse_modes(i, argc, argv, modes);
-	if (!ret && !has_peer) {
-		for (int d = 0; d < FZ_DIRECTIONS; d++) {
-			if (modes[d].present && modes[d].mode == FZ_MODE_INHERIT)
-				return usage_error("\"inherit\" is for peers, not for a device");
-		}
-	}
-	if (!ret)
-		ret = session_nl(&nl);
+	if (ret)
+		return ret;
+	if (mode_parse(argc - i, argv + i, modes, &err) || (!has_peer && mode_check_device(modes, &err)))
+		return bad_word(&err);
+	ret = session_nl(&nl);
 	if (ret)
 		return ret;
 	if (i == argc)

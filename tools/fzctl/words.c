@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "fzctl.h"
+#include "terms.h"
 
 #include <ctype.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define LEASE_MAX_DAYS 366	/* the kernel's limit */
 
 /* The peers of the device that was asked about last, so that a batch asks once. */
 static struct fz_device *known;
@@ -78,9 +77,9 @@ int check_name(const char *name)
  */
 int check_lease(const char *word, uint64_t ms)
 {
-	if (ms > LEASE_MAX_DAYS * 24 * 3600 * 1000ULL)
-		return usage_error("\"%s\" is longer than a year (%d days)", word, LEASE_MAX_DAYS);
-	return 0;
+	struct fz_error err;
+
+	return grant_check_lease(word, ms, &err) ? bad_word(&err) : 0;
 }
 
 /**
@@ -173,28 +172,6 @@ int bad_prefix_or_service(const char *word)
 			   word);
 }
 
-/* The peer whose key starts with @word, if there is exactly one. */
-static int find_prefix(const struct fz_device *dev, const char *word, uint8_t key[FZ_KEY_LEN])
-{
-	const struct fz_peer *match = NULL;
-	char text[FZ_KEY_TEXT_SIZE];
-
-	for (size_t i = 0; i < dev->n_peers; i++) {
-		fz_key_format(text, dev->peers[i].public_key);
-		if (strncmp(text, word, strlen(word)))
-			continue;
-		if (match)
-			return usage_error("\"%s\" is the start of more than one key on \"%s\"", word,
-					   dev->name);
-		match = &dev->peers[i];
-	}
-	if (!match)
-		return usage_error("\"%s\" is neither a key nor the start of one on \"%s\"", word,
-				   dev->name);
-	memcpy(key, match->public_key, FZ_KEY_LEN);
-	return 0;
-}
-
 /**
  * find_key - a key, or the unique start of a peer's key
  * @dev: the device whose peers are meant
@@ -205,20 +182,14 @@ static int find_prefix(const struct fz_device *dev, const char *word, uint8_t ke
  */
 int find_key(const char *dev, const char *word, uint8_t key[FZ_KEY_LEN])
 {
-	char start[FZ_KEY_TEXT_SIZE];
 	struct fz_error err;
 	struct fz_nl *nl;
-	size_t len = strlen(word);
 	int ret;
 
 	if (fz_key_parse(key, word))
 		return 0;
-	if (len > 3 && !strcmp(word + len - 3, "..."))
-		len -= 3;
-	if (!len || len >= sizeof(start) - 1)
+	if (!peer_start(word))
 		return usage_error("\"%s\" is no key", word);
-	memcpy(start, word, len);
-	start[len] = 0;
 	if (!known || strcmp(known->name, dev)) {
 		forget_peers();
 		ret = session_nl(&nl);
@@ -227,7 +198,7 @@ int find_key(const char *dev, const char *word, uint8_t key[FZ_KEY_LEN])
 		if (fz_nl_device_get(nl, dev, &known, &err))
 			return refused(&err);
 	}
-	return find_prefix(known, start, key);
+	return peer_find(known, word, key, &err) ? bad_word(&err) : 0;
 }
 
 /**

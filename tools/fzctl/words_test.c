@@ -13,6 +13,7 @@
 #include "fzctl.h"
 
 #define KEY "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg="
+#define TAG "000102030405060708090a0b0c0d0e0f"
 #define LONG "toolongdevicenamexxx"
 
 static const struct command commands[] = {
@@ -129,6 +130,21 @@ static void test_terms(void **state)
 		     "resource add fz0 web 10.0.0.0/8 proto/300");
 	refused_with("\"web\" is neither a prefix, like 10.0.0.0/8 or fd00::/8, nor a service (tcp, udp or sctp with optional /PORTS, icmp, icmp/TYPES, icmpv6/TYPES, proto/NUMBER)",
 		     "resource add fz0 web web");
+	refused_with("\"in\": this direction has a mode already", "mode fz0 in open in observe");
+	refused_with("\"observe\": a direction has a mode already", "mode fz0 open observe");
+	refused_with("\"observe\": a direction has a mode already", "mode fz0 out open observe");
+	refused_with("\"out\": this direction has a mode already", "mode fz0 open out enforce");
+	refused_with("\"until\": a grant ends once only", "grant add fz0 any resource web for 8h until 18:00");
+	refused_with("\"quota\": it is there twice", "grant add fz0 any resource web quota 1G quota 1G");
+	refused_with("\"rate\": it is there twice", "grant add fz0 any resource web rate 1Mbit flows 1/s rate 1Mbit");
+	refused_with("\"flows\": it is there twice", "grant add fz0 any resource web flows 1/s flows 2/s");
+	refused_with("\"tag\": it is there twice", "grant add fz0 any resource web tag " TAG " tag " TAG);
+	refused_with("\"deny\": a grant has one action", "grant add fz0 any resource web allow deny");
+	refused_with("\"allow\": a grant has one action", "grant add fz0 any resource web allow allow");
+	refused_with("\"alow\" is no term of a grant (allow, deny, for, until, tag, quota, rate, flows)",
+		     "grant add fz0 any resource web allow quota 1G alow");
+	refused_with("\"10000000Gbit\" is more than the largest rate (2^53 bits per second)",
+		     "grant add fz0 any resource web rate 10000000Gbit");
 	refused_with("\"peers\" and --json exclude each other", "show fz0 peers --json");
 }
 
