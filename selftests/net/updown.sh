@@ -693,9 +693,9 @@ modes()
 	cmd_ok in_ours fzctl down $NAME
 	{
 		sed '/PrivateKey/a SaveConfig = true' "$WORK/file"
+		printf '[Grant]\nPeer = %s...\nResource = web\nFor = 8h # a day\n' "${PEERS[0]:0:7}"
 		printf '[Resource]\nName = web\nPrefix = 10.0.0.1/32, fd00::1/128\nService = tcp/80,443 icmp\n'
 		printf '[Resource] # all\nname = all\nprefix = 0.0.0.0/0\n\n'
-		printf '[Grant]\nPeer = %s\nResource = web\nFor = 8h # a day\n' "${PEERS[0]}"
 		printf '[Grant]\nPeer = any\nResource = all\nDirection = out\nAction = deny\n'
 		printf '[Grant]\nPeer = any\nResource = web\nAction = allow\n'
 	} >$FILE
@@ -711,12 +711,34 @@ modes()
 	in_ours fzctl strip $NAME >"$WORK/stripped"
 	cmd_ok in_ours fzctl syncconf $NAME "$WORK/stripped"
 	cmd_ok in_ours fzctl down $NAME
-	refused_policy 'line 8: [Grant] without "Peer"' '[Grant]\nResource = web\n'
+	refused_policies
+}
+
+# Before PreUp runs: each sentence names the file, the line and the key.
+refused_policies()
+{
+	local web='[Resource]\nName = web\nPrefix = 10.0.0.0/8\n' any='[Grant]\nPeer = any\nResource = web\n'
+
+	refused_policy 'line 8: [Grant] without "Peer"' "[Grant]\nResource = web\n$web"
 	refused_policy 'line 9: "Port" is no key of [Resource]' '[Resource]\nPort = 5\n'
-	refused_policy '"10.0.0.1/8"' '[Resource]\nName = x\nPrefix = 10.0.0.1/8\n'
-	refused_policy 'line 8: "x": there is no resource' '[Grant]\nPeer = any\nResource = x\n'
-	refused_policy '"maybe"' '[Resource]\nName = x\nPrefix = 10.0.0.0/8\n[Grant]\nPeer = any\nResource = x\nAction = maybe\n'
-	refused_policy '"perhaps"' '[Interface]\nMode = perhaps\n'
+	refused_policy 'line 10: Prefix: "10.0.0.1/8"' '[Resource]\nName = x\nPrefix = 10.0.0.1/8\n'
+	refused_policy 'line 10: Resource: "x" is no [Resource] of this file' '[Grant]\nPeer = any\nResource = x\n'
+	refused_policy "line 9: Peer: \"$KEY\" is no [Peer] of this file" "[Grant]\nPeer = $KEY\nResource = web\n$web"
+	refused_policy 'line 14: Action: "maybe"' "$web${any}Action = maybe\n"
+	refused_policy 'line 15: Rate: "10Mbps"' "$web${any}Quota = 1G\nRate = 10Mbps\n"
+	refused_policy 'line 14: Quota: "1G rate 1Mbit"' "$web${any}Quota = 1G rate 1Mbit\n"
+	refused_policy 'line 14: Action: there is no value' "$web${any}Action =\n"
+	refused_policy 'line 12: Name: "web" is the resource in line 8' "$web$web"
+	refused_policy 'line 14: [Grant] for the peer, resource and direction of that in line 11' "$web$any$any"
+	refused_policy 'line 9: Mode: "perhaps"' '[Interface]\nMode = perhaps\n'
+	refused_policy 'line 9: Mode: "inherit" is for peers' '[Interface]\nMode = inherit\n'
+	refused_policy 'line 9: Mode: there is no value' '[Interface]\nMode =\n'
+	refused_policy 'line 9: Mode: "peer"' "[Interface]\nMode = peer ${PEERS[0]} open\n"
+	# down needs none of it
+	sed '/PrivateKey/a Mode = open' "$WORK/file" >$FILE
+	cmd_ok in_ours fzctl up $NAME
+	printf '[Grant]\nAction =\n' >>$FILE
+	cmd_ok in_ours fzctl down $NAME
 }
 
 policy_is_there()
@@ -734,9 +756,10 @@ refused_policy()
 	local said before=$(in_ours bash -c state 2>&1)
 
 	# shellcheck disable=SC2059
-	{ cat "$WORK/file"; printf "$2"; } >$FILE
+	{ cat "$WORK/file"; printf "$2"; printf '[Interface]\nPreUp = touch $RECORD/pre\n'; } >$FILE
 	said=$(in_ours fzctl up $NAME 2>&1) && fail "not refused: $2"
-	[[ $said == *"$1"* ]] || fail "\"$said\" does not say \"$1\""
+	[[ $said == "fzctl: $FILE, $1"* ]] || fail "\"$said\" does not say \"$1\""
+	[ -e "$WORK/ours/pre" ] && fail "PreUp has run: $2"
 	equal "$(echo "$said" | wc -l)" 1 "sentences"
 	equal "$(in_ours bash -c state 2>&1)" "$before" "what is left"
 }

@@ -22,7 +22,7 @@ static const char *const hook_names[QUICK_HOOKS] = {
 struct reader {
 	struct quick *quick;
 	bool in_interface;
-	bool in_section;		/* the last of quick->sections */
+	bool in_section;		/* one of ours */
 	unsigned long number;
 };
 
@@ -249,8 +249,9 @@ static int hook_of(const char *key)
 /*
  * A key of [Interface] that wg(8) does not know; 1 if it is none of them.
  * @value: may be changed
+ * @number: of the line
  */
-static int own_key(struct quick *quick, const char *key, char *value, struct fz_error *err)
+static int own_key(struct quick *quick, const char *key, char *value, unsigned long number, struct fz_error *err)
 {
 	int hook = hook_of(key);
 
@@ -269,10 +270,8 @@ static int own_key(struct quick *quick, const char *key, char *value, struct fz_
 		return read_table(quick, value, err);
 	if (!strcasecmp(key, "SaveConfig"))
 		return read_bool(value, &quick->save, err);
-	if (!strcasecmp(key, "Mode")) {
-		quick_list_free(&quick->mode);
-		return quick_list_words(&quick->mode, value, QUICK_SPACE, err);
-	}
+	if (!strcasecmp(key, "Mode"))
+		return add_line(&quick->mode, value, number, err);
 	return 1;
 }
 
@@ -288,8 +287,27 @@ static char *trim(char *text)
 	return text;
 }
 
+/**
+ * quick_split - the parts of a line, without the space around them and without a comment
+ * @line: is changed
+ * @value: receives what comes after the equals sign, NULL if there is none
+ *
+ * Return: what comes before it, or all of a section's header
+ */
+char *quick_split(char *line, char **value)
+{
+	line[strcspn(line, "#")] = 0;
+	line = trim(line);
+	*value = *line == '[' ? NULL : strchr(line, '=');
+	if (!*value)
+		return line;
+	*(*value)++ = 0;
+	*value = trim(*value);
+	return trim(line);
+}
+
 /* As config_line() knows it: whatever the case, and wherever there is space. */
-static bool is_header(const char *line, const char *header)
+bool quick_is_header(const char *line, const char *header)
 {
 	for (; *line; line++) {
 		if (isspace((unsigned char)*line))
@@ -301,27 +319,6 @@ static bool is_header(const char *line, const char *header)
 	return !*header;
 }
 
-static int begin_section(struct reader *reader, const char *line, bool *ours, struct fz_error *err)
-{
-	struct quick *quick = reader->quick;
-	bool is_grant = is_header(line, "[Grant]");
-	struct quick_section *grown;
-
-	reader->in_interface = is_header(line, "[Interface]");
-	*ours = reader->in_section = is_grant || is_header(line, "[Resource]");
-	if (!*ours)
-		return 0;
-	grown = reallocarray(quick->sections, quick->n_sections + 1, sizeof(*grown));
-	if (!grown)
-		return no_memory(err);
-	quick->sections = grown;
-	grown += quick->n_sections++;
-	memset(grown, 0, sizeof(*grown));
-	grown->is_grant = is_grant;
-	grown->line = reader->number;
-	return 0;
-}
-
 /*
  * A line that may be ours.
  * @line: is changed
@@ -329,29 +326,19 @@ static int begin_section(struct reader *reader, const char *line, bool *ours, st
  */
 static int own_line(struct reader *reader, char *line, bool *ours, struct fz_error *err)
 {
-	struct quick *quick = reader->quick;
 	char *key, *value;
-	int ret = 0;
+	int ret;
 
-	line[strcspn(line, "#")] = 0;
-	key = trim(line);
-	*ours = reader->in_section;
-	if (*key == '[')
-		return begin_section(reader, key, ours, err);
-	value = strchr(key, '=');
-	if (value)
-		*value++ = 0;
-	if (!*key || (!value && !reader->in_section))
-		return 0;
-	key = trim(key);
-	if (reader->in_section) {
-		if (!value)
-			return fz_error_set(err, -EINVAL, "\"%s\" is no line of a section", key);
-		return quick_section_key(&quick->sections[quick->n_sections - 1], key, trim(value), err);
+	key = quick_split(line, &value);
+	if (*key == '[') {
+		reader->in_interface = quick_is_header(key, "[Interface]");
+		reader->in_section = quick_is_header(key, "[Resource]") || quick_is_header(key, "[Grant]");
 	}
-	if (reader->in_interface)
-		ret = own_key(quick, key, trim(value), err);
-	*ours = reader->in_interface && ret != 1;
+	*ours = reader->in_section;
+	if (*key == '[' || !*key || !value || !reader->in_interface)
+		return 0;
+	ret = own_key(reader->quick, key, value, reader->number, err);
+	*ours = ret != 1;
 	return ret == 1 ? 0 : ret;
 }
 
@@ -398,18 +385,6 @@ static int next_line(struct reader *reader, const char *line, size_t len, struct
 	return ret;
 }
 
-static int check_sections(const struct quick *quick, struct fz_error *err)
-{
-	int ret = 0;
-
-	for (size_t i = 0; i < quick->n_sections && !ret; i++) {
-		ret = quick_section_check(&quick->sections[i], err);
-		if (ret)
-			fz_error_prefix(err, "%s, line %lu: ", quick->path, quick->sections[i].line);
-	}
-	return ret;
-}
-
 /**
  * quick_read - read a file
  * @path: the file
@@ -417,7 +392,7 @@ static int check_sections(const struct quick *quick, struct fz_error *err)
  * @quick: filled, for quick_free(); on failure there is nothing to free
  * @err: why not, with the line's number
  *
- * What belongs to wg(8) is kept as it is, for quick_config().
+ * What belongs to wg(8) is kept as it is, for quick_config(), and what is about flows for quick_policy().
  *
  * Return: 0 or a negative errno
  */
@@ -442,8 +417,6 @@ int quick_read(const char *path, const char *name, struct quick *quick, struct f
 		ret = next_line(&reader, line, (size_t)len, err);
 	if (!ret && ferror(file))
 		ret = fz_error_set(err, -EIO, "cannot read \"%s\"", path);
-	if (!ret)
-		ret = check_sections(quick, err);
 	if (line)
 		sodium_memzero(line, size);
 	free(line);
@@ -491,7 +464,7 @@ int quick_config(const struct quick *quick, bool check, struct fz_device **out, 
 /* Whether the file knows that flows need grants: one written for wg-quick does not. */
 bool quick_says_policy(const struct quick *quick)
 {
-	return quick->mode.n || quick->n_sections;
+	return quick->mode.n || quick->policy.n;
 }
 
 static void write_words(FILE *out, const char *key, const struct quick_list *list)
@@ -530,10 +503,8 @@ void quick_write(FILE *out, const struct quick *quick, const struct fz_prefix *a
 		fputs("SaveConfig = true\n", out);
 	for (int hook = 0; hook < QUICK_HOOKS; hook++)
 		write_words(out, hook_names[hook], &quick->hooks[hook]);
-	if (quick->mode.n)
-		fputs("Mode =", out);
 	for (size_t i = 0; i < quick->mode.n; i++)
-		fprintf(out, " %s%s", quick->mode.texts[i], i + 1 == quick->mode.n ? "\n" : "");
+		fprintf(out, "Mode = %s\n", quick->mode.lines[i].text);
 	memory = open_memstream(&config, &size);
 	if (memory) {
 		show_config(memory, dev);
@@ -562,12 +533,7 @@ void quick_free(struct quick *quick)
 	for (int hook = 0; hook < QUICK_HOOKS; hook++)
 		quick_list_free(&quick->hooks[hook]);
 	free_lines(&quick->config);
-	quick_list_free(&quick->mode);
-	for (size_t i = 0; i < quick->n_sections; i++) {
-		for (size_t k = 0; k < QUICK_KEYS; k++)
-			quick_list_free(&quick->sections[i].values[k]);
-	}
-	free(quick->sections);
+	free_lines(&quick->mode);
 	free_lines(&quick->policy);
 	memset(quick, 0, sizeof(*quick));
 }

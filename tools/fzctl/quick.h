@@ -28,19 +28,7 @@ struct quick_lines {
 	size_t n;
 };
 
-#define QUICK_KEYS 13			/* of [Resource] and [Grant] together */
 #define QUICK_MTU_LARGEST 65455		/* of an fz device */
-
-/**
- * struct quick_section - a [Resource] or [Grant]
- * @line: where it begins
- * @values: the words after each key, in the order in which a command takes them
- */
-struct quick_section {
-	bool is_grant;
-	unsigned long line;
-	struct quick_list values[QUICK_KEYS];
-};
 
 /**
  * struct quick - a file that was read
@@ -55,9 +43,8 @@ struct quick_section {
  * @servers, @domains: of DNS
  * @hooks: commands, for each occasion
  * @config: the lines that are not ours but those of wg(8)
- * @mode: the words of Mode, none if not said
- * @sections: [Resource] and [Grant], in their order
- * @policy: the lines of those sections, to be saved as they are
+ * @mode: the value of Mode, for quick_policy(); none if not said
+ * @policy: the lines of [Resource] and [Grant], for quick_policy()
  */
 struct quick {
 	char name[IFNAMSIZ];
@@ -73,10 +60,24 @@ struct quick {
 	struct quick_list domains;
 	struct quick_list hooks[QUICK_HOOKS];
 	struct quick_lines config;
-	struct quick_list mode;
-	struct quick_section *sections;
-	size_t n_sections;
+	struct quick_lines mode;
 	struct quick_lines policy;
+};
+
+/**
+ * struct quick_policy - what a file says of flows
+ * @mode: of the device; a direction that is not present is that of a new device
+ * @resources, @grants: a grant whose time is over has a lease of 0
+ * @resource_lines, @grant_lines: where each begins
+ */
+struct quick_policy {
+	struct fz_mode_state mode[FZ_DIRECTIONS];
+	struct fz_resource *resources;
+	unsigned long *resource_lines;
+	size_t n_resources;
+	struct fz_grant *grants;
+	unsigned long *grant_lines;
+	size_t n_grants;
 };
 
 #define QUICK_SPACE " \t\r\n\v\f"
@@ -92,11 +93,13 @@ bool quick_says_policy(const struct quick *quick);
 void quick_write(FILE *out, const struct quick *quick, const struct fz_prefix *addresses, size_t n_addresses,
 		 uint32_t mtu, const struct fz_device *dev);
 void quick_free(struct quick *quick);
+char *quick_split(char *line, char **value);
+bool quick_is_header(const char *line, const char *header);
 
-/* quick_section.c */
-int quick_section_key(struct quick_section *section, const char *key, char *value, struct fz_error *err);
-int quick_section_check(const struct quick_section *section, struct fz_error *err);
-int quick_section_command(const struct quick_section *section, const char *dev, struct quick_list *words,
-			  struct fz_error *err);
+/* quick_policy.c */
+int quick_policy(const struct quick *quick, const struct fz_device *dev, struct quick_policy *policy,
+		 struct fz_error *err);
+void quick_policy_free(struct quick_policy *policy);
+bool quick_grant_same(const struct fz_grant *a, const struct fz_grant *b);
 
 #endif

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #define KEY "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg="
+#define TAG "000102030405060708090a0b0c0d0e0f"
 
 static int read_bytes(const char *text, size_t len, struct quick *quick, struct fz_error *err)
 {
@@ -130,16 +131,14 @@ static void test_refused(void **state)
 		{ "[Interface]\nTable = 5x\n", "\"5x\"" },
 		{ "[Interface]\nSaveConfig = yes\n", "\"yes\"" },
 		{ "[Interface]\nSaveConfig =\n", "\"\"" },
-		{ "[Resource]\nPrefix = 10.0.0.0/8\n", "line 1: [Resource] without \"Name\"" },
-		{ "[Interface]\n[Grant]\nPeer = any\n", "line 2: [Grant] without \"Resource\"" },
-		{ "[Grant]\nPrefix = any\n", "line 2: \"Prefix\" is no key of [Grant]" },
-		{ "[Grant]\nany\n", "line 2: \"any\"" },
 	}, of_wg[] = {
 		{ "[Interface]\nFoo = 1\n", "line 2: Line unrecognized: `Foo=1'" },
 		{ "[Interface]\nAddress\n", "line 2: Line unrecognized: `Address'" },
 		{ "[Peer]\n\nAddress = 10.0.0.1/24\n", "line 3: Line unrecognized: `Address=10.0.0.1/24'" },
 		{ "Address = 10.0.0.1/24\n", "line 1: Line unrecognized" },
 		{ "[Interface]\n[Peer]\nMode = open\n", "line 3: Line unrecognized" },
+		{ "[Interface]\nMode\n", "line 2: Line unrecognized: `Mode'" },
+		{ "[Interface]\n[Grant] = 1\n", "line 2: Line unrecognized: `[Grant]=1'" },
 		{ "[Interface]\nMTU = 1400\n[Peer]\nEndpoint = nowhere.invalid:1\n", "A peer is missing a public key" },
 	};
 	struct fz_device *dev;
@@ -162,45 +161,151 @@ static void test_refused(void **state)
 	assert_int_not_equal(quick_read("/nonexistent/fz0.conf", "fz0", &quick, &err), 0);
 }
 
-static void assert_words(const struct quick_section *section, const char *expected)
+static int read_policy(const char *text, struct quick_policy *policy, struct fz_error *err)
 {
-	struct quick_list words = { 0 };
-	struct fz_error err;
-	char text[256] = "";
+	struct fz_device *dev;
+	struct quick quick;
+	int ret;
 
-	assert_int_equal(quick_section_command(section, "fz0", &words, &err), 0);
-	for (size_t i = 0; i < words.n; i++) {
-		strcat(text, i ? " " : "");
-		strcat(text, words.texts[i]);
-	}
-	quick_list_free(&words);
-	assert_string_equal(text, expected);
+	assert_int_equal(read_text(text, &quick, err), 0);
+	assert_int_equal(quick_config(&quick, true, &dev, err), 0);
+	ret = quick_policy(&quick, dev, policy, err);
+	fz_device_free(dev);
+	quick_free(&quick);
+	return ret;
 }
 
-static void test_sections(void **state)
+/* Wherever a grant stands, its resource and its peer are found. */
+static void test_policy(void **state)
+{
+	struct quick_policy policy;
+	struct fz_error err;
+	const struct fz_grant *grant;
+	char services[64];
+
+	(void)state;
+	assert_int_equal(read_policy("[Interface]\nMode = in enforce  reject out open # yes\n[Grant]\n# later\nFor = 8h\n"
+				     "resource = web\nAction = deny\nPeer = any\nDirection = out\n[resource] # one\n"
+				     " service = tcp/80,443 icmp # web\nName = web\nPrefix = 10.0.0.0/8,fd00::/8\n"
+				     "Prefix = 192.0.2.1\n[Peer]\nPublicKey = " KEY "\n[grant]\nPeer = xTIB...\nResource = web\n"
+				     "Action = allow\nTag = " TAG "\nQuota=20G\nRate = 10Mbit\nFlows = 20/s\n"
+				     "[Grant]\nPeer = " KEY "\nDirection = out\nResource = web\nUntil = 2001-01-01T00:00\n",
+				     &policy, &err), 0);
+	assert_int_equal(policy.mode[FZ_DIR_IN].flags, FZ_MODE_F_REJECT);
+	assert_int_equal(policy.mode[FZ_DIR_OUT].mode, FZ_MODE_OPEN);
+	assert_int_equal(policy.n_resources, 1);
+	assert_int_equal(policy.resource_lines[0], 10);
+	assert_string_equal(policy.resources[0].name, "web");
+	assert_int_equal(policy.resources[0].n_prefixes, 3);
+	assert_string_equal(fz_format_services(services, sizeof(services), &policy.resources[0]), "tcp/80,443 icmp");
+	assert_int_equal(policy.n_grants, 3);
+	grant = policy.grants;
+	assert_true(grant->any && grant->has_lease && !grant->quota && !grant->has_tag);
+	assert_int_equal(grant->lease_ms, 8 * 3600 * 1000);
+	assert_int_equal(grant->action, FZ_ACTION_DENY);
+	assert_int_equal(grant->direction, FZ_DIR_OUT);
+	grant++;
+	assert_true(!grant->any && !grant->has_lease && grant->has_tag);
+	assert_int_equal(grant->peer[0], 0xc5);
+	assert_int_equal(grant->tag[15], 0x0f);
+	assert_int_equal(grant->quota, 20ULL << 30);
+	assert_int_equal(grant->rate, 10000000);
+	assert_int_equal(grant->flow_rate, 20);
+	assert_int_equal(policy.grant_lines[1], 17);
+	/* what is over is no mistake */
+	assert_true(grant[1].has_lease);
+	assert_int_equal(grant[1].lease_ms, 0);
+	quick_policy_free(&policy);
+}
+
+/* What wg(8) gets is the rest. */
+static void test_rest(void **state)
 {
 	struct quick quick;
 	struct fz_error err;
 
 	(void)state;
-	assert_int_equal(read_text("[Interface]\nMode = in enforce ask\nMode = in enforce  reject out open # yes\n"
-				   "[Resource]\n service = tcp/80,443 icmp # web\nName = web\nPrefix = 10.0.0.0/8,fd00::/8\n"
-				   "Prefix = 192.0.2.1\n[Peer]\nPublicKey = " KEY "\n[Grant]\n# later\nFor = 8h\nResource = web\n"
-				   "Action = deny\nPeer = any\nDirection = out\n[grant]\nPeer = " KEY "\nResource = web\n"
-				   "Action = allow\nTag = 00\n", &quick, &err), 0);
+	assert_int_equal(read_text("[Interface]\nMode =\n[Resource]\nName = web\n[Peer]\nPublicKey = " KEY "\n[Grant]\nfoo\n",
+				   &quick, &err), 0);
 	assert_true(quick_says_policy(&quick));
-	assert_int_equal(quick.mode.n, 5);
-	assert_string_equal(quick.mode.texts[2], "reject");
-	assert_int_equal(quick.n_sections, 3);
-	assert_int_equal(quick.sections[1].line, 11);
-	assert_words(&quick.sections[0], "resource add fz0 web 10.0.0.0/8 fd00::/8 192.0.2.1 tcp/80,443 icmp");
-	assert_words(&quick.sections[1], "grant add fz0 peer any resource web out deny for 8h");
-	assert_words(&quick.sections[2], "grant add fz0 peer " KEY " resource web tag 00");
-	/* what wg(8) gets is the rest */
 	assert_int_equal(quick.config.n, 3);
 	assert_string_equal(quick.config.lines[1].text, "[Peer]");
-	assert_int_equal(quick.config.lines[1].number, 9);
+	assert_int_equal(quick.config.lines[1].number, 5);
+	assert_int_equal(quick.policy.n, 4);
 	quick_free(&quick);
+}
+
+#define WEB "[Resource]\nName = web\nPrefix = 10.0.0.0/8\n"	/* lines 1 to 3 of what follows */
+#define ANY WEB "[Grant]\nPeer = any\nResource = web\n"		/* lines 1 to 6 */
+
+/* Each key has one value, which is all of its line; the sentence says where it stands. */
+static void test_policy_refused(void **state)
+{
+	static const struct {
+		const char *text, *word;
+	} cases[] = {
+		{ "[Interface]\nMode =\n", ", line 2: Mode: there is no value" },
+		{ "[Interface]\nMode = opne\n", ", line 2: Mode: \"opne\" is neither a direction (in, out) nor a mode" },
+		{ "[Interface]\nMode = in\n", ", line 2: Mode: a mode is missing after \"in\"" },
+		{ "[Interface]\nMode = in inherit\n", ", line 2: Mode: \"inherit\" is for peers" },
+		{ "[Interface]\nMode = peer " KEY " open\n", ", line 2: Mode: \"peer\" is neither a direction" },
+		{ "[Interface]\nMode = open\nMode = open\n", ", line 3: Mode: it is there already, in line 2" },
+		{ "[Interface]\nMode = in open in observe\n", ", line 2: Mode: \"in\": this direction has a mode already" },
+		{ "[Resource]\nPrefix = 10.0.0.0/8\n", ", line 1: [Resource] without \"Name\"" },
+		{ "[Resource]\nName = web\n[Grant]\n", ", line 1: [Resource] without \"Prefix\"" },
+		{ "[Resource]\nName =\n", ", line 2: Name: there is no value" },
+		{ "[Resource]\nName = db 10.0.0.0/8\n", ", line 2: Name: \"db 10.0.0.0/8\" is no name" },
+		{ "[Resource]\nName = db\nNAME = db\n", ", line 3: Name: it is there already, in line 2" },
+		{ WEB WEB, ", line 5: Name: \"web\" is the resource in line 1" },
+		{ "[Resource]\nPrefix = 10.0.0.1/8\n", ", line 2: Prefix: \"10.0.0.1/8\" has bits set" },
+		{ "[Resource]\nPrefix = ,\n", ", line 2: Prefix: there is no value" },
+		{ "[Resource]\nPrefix = tcp/80\n", ", line 2: Prefix: \"tcp/80\" is no prefix" },
+		{ WEB "Service =\n", ", line 4: Service: there is no value" },
+		{ WEB "Service = tcp 10.0.0.0/8\n", ", line 4: Service: \"10.0.0.0/8\" is no service" },
+		{ WEB "Port = 1\n", ", line 4: \"Port\" is no key of [Resource]" },
+		{ WEB "Peer = any\n", ", line 4: \"Peer\" is no key of [Resource]" },
+		{ "[Interface]\n[Grant]\nPeer = any\n", ", line 2: [Grant] without \"Resource\"" },
+		{ WEB "[Grant]\nResource = web\n", ", line 4: [Grant] without \"Peer\"" },
+		{ "[Grant]\nPrefix = any\n", ", line 2: \"Prefix\" is no key of [Grant]" },
+		{ "[Grant]\nany\n", ", line 2: \"any\" is no line of a [Grant]" },
+		{ "[Grant]\nPeer =\n", ", line 2: Peer: there is no value" },
+		{ "[Grant]\nPeer = " KEY "\n", ", line 2: Peer: \"" KEY "\" is no [Peer] of this file" },
+		{ "[Grant]\nPeer = xT\n", ", line 2: Peer: \"xT\" is neither a key nor the start of one" },
+		{ "[Grant]\nPeer = " KEY " resource\n", ", line 2: Peer: \"" KEY " resource\" is no key" },
+		{ "[Grant]\nResource = web\n", ", line 2: Resource: \"web\" is no [Resource] of this file" },
+		{ WEB "[Grant]\nResource = web deny\n", ", line 5: Resource: \"web deny\" is no name" },
+		{ ANY "Resource = web\n", ", line 7: Resource: it is there already, in line 6" },
+		{ ANY "Direction =\n", ", line 7: Direction: there is no value" },
+		{ ANY "Direction = deny\n", ", line 7: Direction: \"deny\" is no direction" },
+		{ ANY "Action =\n", ", line 7: Action: there is no value" },
+		{ ANY "Action = out\n", ", line 7: Action: \"out\" is no action (allow, deny)" },
+		{ ANY "Action = alow\n", ", line 7: Action: \"alow\" is no action (allow, deny)" },
+		{ ANY "For =# 8h\n", ", line 7: For: there is no value" },
+		{ ANY "For = 367d\n", ", line 7: For: \"367d\" is longer than a year" },
+		{ ANY "For = 8h\nUntil = 18:00\n", ", line 8: Until: a grant ends once only" },
+		{ ANY "Until =\n", ", line 7: Until: there is no value" },
+		{ ANY "Tag = 00\n", ", line 7: Tag: \"00\" is no tag" },
+		{ ANY "\n# what\nQuota =\n", ", line 9: Quota: there is no value" },
+		{ ANY "Quota = 1G rate 1Mbit\n", ", line 7: Quota: \"1G rate 1Mbit\" is no size" },
+		{ ANY "Quota = 1G\nRate = 1Mbit\nquota = 2G\n", ", line 9: Quota: it is there already, in line 7" },
+		{ ANY "Rate = 10Mbps\n", ", line 7: Rate: \"10Mbps\" is no rate" },
+		{ ANY "Rate = 10000000Gbit\n", ", line 7: Rate: \"10000000Gbit\" is more than the largest rate" },
+		{ ANY "Flows = 20\n", ", line 7: Flows: \"20\" is no number of new flows" },
+		{ ANY "Action = deny\nFlows = 20/s\n", ", line 7: Action: quota, rate and flows are for what is allowed" },
+		{ ANY "[Grant]\nResource = web\nDirection = in\nPeer = any\n",
+		  ", line 7: [Grant] for the peer, resource and direction of that in line 4" },
+	};
+	struct quick_policy policy;
+	struct fz_error err;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		if (!read_policy(cases[i].text, &policy, &err))
+			fail_msg("not refused: %s", cases[i].text);
+		if (!strstr(err.text, cases[i].word))
+			fail_msg("%s: \"%s\"", cases[i].text, err.text);
+		quick_policy_free(&policy);
+	}
 }
 
 /* What is written reads as it was. */
@@ -241,7 +346,9 @@ int main(void)
 		cmocka_unit_test(test_spellings),
 		cmocka_unit_test(test_tables),
 		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_sections),
+		cmocka_unit_test(test_policy),
+		cmocka_unit_test(test_rest),
+		cmocka_unit_test(test_policy_refused),
 		cmocka_unit_test(test_write),
 	};
 

@@ -24,6 +24,9 @@ struct quick_up {
 
 /* Those that can fail return 0, or an exit status after saying why. */
 
+/* quick_apply.c */
+int quick_apply(struct quick_up *up, const struct fz_device *dev);
+
 /* quick_route.c */
 int quick_route_mtu(struct quick_up *up, uint32_t *mtu);
 int quick_route_add(struct quick_up *up);

@@ -148,91 +148,20 @@ static int find_file(const char *word, char path[PATH_MAX], char name[IFNAMSIZ])
 			   directories[1], name);
 }
 
-/* The words of Mode, and of each section, are those of the commands that do the same. */
-static int run_words(int (*command)(int argc, char **argv), struct quick_list *words)
+/* That what a file says can be done, as far as it can be told before anything is done. */
+static int check_file(const struct quick *quick)
 {
-	char **argv = calloc(words->n + 1, sizeof(*argv));
-	int ret;
-
-	if (!argv)
-		return usage_error("out of memory");
-	memcpy(argv, words->texts, words->n * sizeof(*argv));
-	ret = command((int)words->n, argv);
-	free(argv);
-	return ret;
-}
-
-static int set_mode_words(const struct quick *quick)
-{
-	struct quick_list words = { 0 };
+	struct quick_policy policy;
+	struct fz_device *dev;
 	struct fz_error err;
-	int ret;
-
-	ret = quick_list_add(&words, "mode", &err) || quick_list_add(&words, quick->name, &err);
-	for (size_t i = 0; i < quick->mode.n && !ret; i++)
-		ret = quick_list_add(&words, quick->mode.texts[i], &err);
-	ret = ret ? refused(&err) : run_words(mode_main, &words);
-	quick_list_free(&words);
-	return ret;
-}
-
-static int add_section(const struct quick *quick, const struct quick_section *section)
-{
-	struct quick_list words = { 0 };
-	struct fz_error err;
-	int ret;
-
-	queue_at_line(section->line);
-	if (quick_section_command(section, quick->name, &words, &err))
-		ret = refused(&err);
-	else
-		ret = run_words(section->is_grant ? grant_main : resource_main, &words);
-	queue_at_line(0);
-	quick_list_free(&words);
-	return ret;
-}
-
-/*
- * A file of wg-quick's knows nothing of grants, and its traffic passes: the
- * device is open, unless it would not refuse anything anyway.
- */
-static int open_device(struct quick_up *up)
-{
-	static const struct fz_mode_state open_mode = { .present = true, .mode = FZ_MODE_OPEN };
-	const char *name = up->quick->name;
-	struct fz_device *is, *change;
-	struct fz_error err;
-	bool enforces;
 	int ret = 0;
 
-	if (fz_nl_device_get(up->nl, name, &is, &err))
-		return refused(&err);
-	enforces = is->mode[FZ_DIR_IN].mode == FZ_MODE_ENFORCE || is->mode[FZ_DIR_OUT].mode == FZ_MODE_ENFORCE;
-	fz_device_free(is);
-	if (!enforces)
-		return EXIT_DONE;
-	change = fz_device_new(name);
-	if (!change)
-		return usage_error("out of memory");
-	change->mode[FZ_DIR_IN] = change->mode[FZ_DIR_OUT] = open_mode;
-	if (fz_nl_device_set(up->nl, change, &err))
-		ret = refused(&err);
-	up->was_opened = !ret;
-	fz_device_free(change);
-	return ret;
-}
-
-static int set_policy(struct quick_up *up)
-{
-	const struct quick *quick = up->quick;
-	int ret = 0;
-
-	if (!quick_says_policy(quick))
-		return open_device(up);
-	if (quick->mode.n)
-		ret = set_mode_words(quick);
-	for (size_t i = 0; i < quick->n_sections && !ret; i++)
-		ret = add_section(quick, &quick->sections[i]);
+	if (quick_config(quick, true, &dev, &err))
+		return bad_word(&err);
+	if (quick_policy(quick, dev, &policy, &err))
+		ret = bad_word(&err);
+	quick_policy_free(&policy);
+	fz_device_free(dev);
 	return ret;
 }
 
@@ -247,8 +176,12 @@ static int set_config(struct quick_up *up)
 		return bad_word(&err);
 	if (fz_nl_device_set(up->nl, dev, &err))
 		ret = refused(&err);
+	if (!ret)
+		ret = check_interrupted();
+	if (!ret)
+		ret = quick_apply(up, dev);
 	fz_device_free(dev);
-	return ret ? ret : check_interrupted();
+	return ret;
 }
 
 static int set_link(struct quick_up *up)
@@ -276,8 +209,6 @@ static int configure(struct quick_up *up)
 
 	ret = set_config(up);
 	if (!ret)
-		ret = set_policy(up);
-	if (!ret)
 		ret = set_link(up);
 	if (!ret)
 		ret = quick_dns_set(up);
@@ -303,7 +234,6 @@ static int bring_up(struct quick_up *up)
 {
 	const struct sigaction action = { .sa_handler = on_signal };
 	const char *name = up->quick->name;
-	struct fz_device *dev;
 	struct fz_link link;
 	struct fz_error err;
 	int ret;
@@ -312,9 +242,9 @@ static int bring_up(struct quick_up *up)
 		fz_error_set(&err, -EEXIST, "\"%s\" exists already", name);
 		return refused(&err);
 	}
-	if (quick_config(up->quick, true, &dev, &err))
-		return bad_word(&err);
-	fz_device_free(dev);
+	ret = check_file(up->quick);
+	if (ret)
+		return ret;
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 	ret = run_hooks(up->quick, PRE_UP);

@@ -41,20 +41,40 @@ static void same_list(const struct quick_list *a, const struct quick_list *b)
 		always(!strcmp(a->texts[i], b->texts[i]));
 }
 
+static void same_lines(const struct quick_lines *a, const struct quick_lines *b)
+{
+	always(a->n == b->n);
+	for (size_t i = 0; i < a->n; i++)
+		always(!strcmp(a->lines[i].text, b->lines[i].text));
+}
+
+/* Everything that is said of a grant was checked. */
+static void read_policy(const struct quick *quick, const struct fz_device *dev)
+{
+	struct quick_policy policy;
+	struct fz_error err;
+
+	if (quick_policy(quick, dev, &policy, &err)) {
+		always(memchr(err.text, 0, sizeof(err.text)) && *err.text);
+	} else {
+		for (size_t i = 0; i < policy.n_resources; i++)
+			always(*policy.resources[i].name && policy.resources[i].n_prefixes);
+		for (size_t i = 0; i < policy.n_grants; i++)
+			always(*policy.grants[i].resource && policy.grants[i].direction <= FZ_DIR_MAX);
+	}
+	quick_policy_free(&policy);
+}
+
 static void same(const struct quick *a, const struct quick *b)
 {
 	always(a->n_addresses == b->n_addresses && a->mtu == b->mtu && a->table == b->table &&
-	       a->no_routes == b->no_routes && a->save == b->save && a->n_sections == b->n_sections);
+	       a->no_routes == b->no_routes && a->save == b->save);
 	same_list(&a->servers, &b->servers);
 	same_list(&a->domains, &b->domains);
-	same_list(&a->mode, &b->mode);
+	same_lines(&a->mode, &b->mode);
+	same_lines(&a->policy, &b->policy);
 	for (int i = 0; i < QUICK_HOOKS; i++)
 		same_list(&a->hooks[i], &b->hooks[i]);
-	for (size_t i = 0; i < a->n_sections; i++) {
-		always(a->sections[i].is_grant == b->sections[i].is_grant);
-		for (size_t k = 0; k < QUICK_KEYS; k++)
-			same_list(&a->sections[i].values[k], &b->sections[i].values[k]);
-	}
 }
 
 static void write_and_read(const struct quick *quick, const struct fz_device *dev)
@@ -80,7 +100,6 @@ static void write_and_read(const struct quick *quick, const struct fz_device *de
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct quick_list words = { 0 };
 	struct fz_device *dev = NULL;
 	struct quick quick;
 	struct fz_error err;
@@ -89,14 +108,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		always(memchr(err.text, 0, sizeof(err.text)) && *err.text);
 		return 0;
 	}
-	for (size_t i = 0; i < quick.n_sections; i++) {
-		always(!quick_section_command(&quick.sections[i], "fz0", &words, &err) && words.n >= 5);
-		quick_list_free(&words);
-	}
-	if (quick_config(&quick, false, &dev, &err))
+	if (quick_config(&quick, false, &dev, &err)) {
 		always(memchr(err.text, 0, sizeof(err.text)) && *err.text);
-	else
+	} else {
+		read_policy(&quick, dev);
 		write_and_read(&quick, dev);
+	}
 	fz_device_free(dev);
 	quick_free(&quick);
 	return 0;
