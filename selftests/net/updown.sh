@@ -712,6 +712,47 @@ modes()
 	cmd_ok in_ours fzctl syncconf $NAME "$WORK/stripped"
 	cmd_ok in_ours fzctl down $NAME
 	refused_policies
+	saved_policy
+}
+
+# Mode, resources and grants of the device are saved, and what the file says of them stays where it is true.
+saved_policy()
+{
+	local said
+
+	cp "$WORK/file" $FILE
+	in_ours fzctl up $NAME 2>/dev/null || fail "it does not come up"
+	cmd_ok in_ours fzctl save $NAME
+	grep -q '^Mode\|^\[Grant\]\|^\[Resource\]' $FILE && fail "a file of wg-quick's is one no more"
+	in_ours fzctl batch - <<-END || fail "cannot set the policy"
+		mode $NAME in enforce out observe
+		resource add $NAME web 10.0.0.1/32 tcp/80,443 icmp
+		grant add $NAME any resource web out deny
+		grant add $NAME peer ${PEERS[0]} resource web for 8h quota 20G rate 10Mbit flows 20/s
+	END
+	cmd_ok in_ours fzctl save $NAME
+	in_ours bash -c policy >"$WORK/policy"
+	cmd_ok in_ours fzctl down $NAME
+	said=$(in_ours fzctl up $NAME 2>&1)
+	equal "$said" "" "what it says"
+	cmd_ok diff "$WORK/policy" <(in_ours bash -c policy)
+	# a mode of its own is more than a file can say
+	sed -i 's/^Rate = .*/& # slow/; s/^Until = .*/For = 7d/' $FILE
+	cmd_ok in_ours fzctl mode $NAME peer "${PEERS[0]}" open
+	cmd_ok in_ours fzctl grant del $NAME any resource web out
+	said=$(in_ours fzctl save $NAME 2>&1) || fail "$said"
+	equal "$said" 'fzctl: peers of "wg0" have modes of their own, which are not saved' "what it says"
+	grep -q '# slow' $FILE || fail "what did not change is not left alone"
+	equal "$(grep -c '^\[Grant\]\|^\[Resource\]' $FILE)" 2 sections
+	cmd_ok in_ours fzctl down $NAME
+}
+
+# What a device has of it, but for what moves.
+policy()
+{
+	fzctl mode $NAME
+	fzctl resource list $NAME
+	fzctl grant list $NAME --json | jq 'map(.lease_ms |= (. != null))'
 }
 
 # Before PreUp runs: each sentence names the file, the line and the key.
@@ -787,7 +828,7 @@ signals()
 	left "a signal"
 }
 
-export -f state
+export -f state policy
 export NAME
 command -v wg-quick >/dev/null || skip_all "needs wg-quick"
 command -v jq >/dev/null || skip_all "needs jq"

@@ -7,6 +7,7 @@
 #define FZCTL_H
 
 #include "fz.h"
+#include "terms.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -78,10 +79,10 @@ json_t *json_resource(const struct fz_resource *res);
 json_t *json_grant(const struct fz_grant *grant);
 json_t *json_flow(const struct fz_flow *flow);
 json_t *json_mode(const struct fz_mode_state modes[FZ_DIRECTIONS]);
-char *format_services(const struct fz_resource *res);
 const char *format_lease(char *buf, size_t size, const struct fz_grant *grant);
 const char *format_limits(char *buf, size_t size, const struct fz_grant *grant);
-const char *format_mode(char *buf, size_t size, const struct fz_mode_state *mode);
+int compare_resources(const void *left, const void *right);
+int compare_grants(const void *left, const void *right);
 
 /* queue.c: objects that go to the kernel together */
 int queue_resource(const char *dev, struct fz_resource *res, bool del);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* fzctl grant */
 #include "fzctl.h"
-#include "terms.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -88,19 +87,6 @@ static int grant_change(int argc, char **argv, bool del)
 	if (!ret && !del)
 		ret = parse_terms(i, argc, argv, &grant);
 	return ret ? ret : queue_grant(argv[2], &grant, del);
-}
-
-/* By resource, then any before the peers, then direction. */
-static int compare_grants(const void *left, const void *right)
-{
-	const struct fz_grant *a = left, *b = right;
-	int order = strcmp(a->resource, b->resource);
-
-	if (!order)
-		order = b->any - a->any;
-	if (!order && !a->any)
-		order = memcmp(a->peer, b->peer, FZ_KEY_LEN);
-	return order ? order : a->direction - b->direction;
 }
 
 static int print_grants(const struct fz_grant *list, size_t n)

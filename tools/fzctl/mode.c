@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* fzctl mode, fzctl ask-prefixes */
 #include "fzctl.h"
-#include "terms.h"
 
 #include <stdio.h>
 #include <stdlib.h>

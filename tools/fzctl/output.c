@@ -142,17 +142,6 @@ json_t *json_tuple(const struct fz_tuple *tuple)
 	return object;
 }
 
-/* The services of a resource, as words of the command line; for free(). NULL if out of memory. */
-char *format_services(const struct fz_resource *res)
-{
-	size_t size = 16 + 24 * res->n_services;
-	char *text = malloc(size);
-
-	if (text)
-		fz_format_services(text, size, res);
-	return text;
-}
-
 /* When a grant ends: "never", "expired", or how long that is away. */
 const char *format_lease(char *buf, size_t size, const struct fz_grant *grant)
 {
@@ -177,6 +166,25 @@ const char *format_limits(char *buf, size_t size, const struct fz_grant *grant)
 	if (grant->flow_rate)
 		len += snprintf(buf + len, size - (size_t)len, " %u/s", grant->flow_rate);
 	return len ? buf + 1 : "-";
+}
+
+/* By name. */
+int compare_resources(const void *left, const void *right)
+{
+	return strcmp(((const struct fz_resource *)left)->name, ((const struct fz_resource *)right)->name);
+}
+
+/* By resource, then any before the peers, then direction. */
+int compare_grants(const void *left, const void *right)
+{
+	const struct fz_grant *a = left, *b = right;
+	int order = strcmp(a->resource, b->resource);
+
+	if (!order)
+		order = b->any - a->any;
+	if (!order && !a->any)
+		order = memcmp(a->peer, b->peer, FZ_KEY_LEN);
+	return order ? order : a->direction - b->direction;
 }
 
 json_t *json_resource(const struct fz_resource *res)
@@ -265,12 +273,4 @@ json_t *json_mode(const struct fz_mode_state modes[FZ_DIRECTIONS])
 		json_object_set_new(object, fz_direction_name(direction), one);
 	}
 	return object;
-}
-
-/* As on the command line: "enforce ask reject". */
-const char *format_mode(char *buf, size_t size, const struct fz_mode_state *mode)
-{
-	snprintf(buf, size, "%s%s%s", fz_mode_name(mode->mode),
-		 mode->flags & FZ_MODE_F_ASK ? " ask" : "", mode->flags & FZ_MODE_F_REJECT ? " reject" : "");
-	return buf;
 }

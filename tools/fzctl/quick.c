@@ -473,50 +473,51 @@ static void write_words(FILE *out, const char *key, const struct quick_list *lis
 		fprintf(out, "%s = %s\n", key, list->texts[i]);
 }
 
+/* What wg(8) would print of the device, after the header, which is there already. */
+static void write_config(FILE *out, const struct fz_device *dev)
+{
+	size_t size, skip;
+	char *config;
+	FILE *memory = open_memstream(&config, &size);
+
+	if (!memory)
+		return;
+	show_config(memory, dev);
+	fclose(memory);
+	skip = strcspn(config, "\n");
+	fputs(config + skip + (config[skip] == '\n'), out);
+	sodium_memzero(config, size);
+	free(config);
+}
+
 /**
  * quick_write - a file that makes a device as it is now
  * @out: receives it
  * @quick: the file that made it
- * @addresses: of the device
- * @n_addresses: how many
- * @mtu: of the device; written if the file has one
- * @dev: the device
+ * @policy: what that says of flows
+ * @state: the device
  */
-void quick_write(FILE *out, const struct quick *quick, const struct fz_prefix *addresses, size_t n_addresses,
-		 uint32_t mtu, const struct fz_device *dev)
+void quick_write(FILE *out, const struct quick *quick, const struct quick_policy *policy,
+		 const struct quick_state *state)
 {
 	char text[FZ_ADDR_TEXT_SIZE];
-	size_t size, skip;
-	char *config;
-	FILE *memory;
 
 	fputs("[Interface]\n", out);
-	for (size_t i = 0; i < n_addresses; i++)
-		fprintf(out, "Address = %s\n", fz_format_prefix(text, sizeof(text), &addresses[i]));
+	for (size_t i = 0; i < state->n_addresses; i++)
+		fprintf(out, "Address = %s\n", fz_format_prefix(text, sizeof(text), &state->addresses[i]));
 	write_words(out, "DNS", &quick->servers);
 	write_words(out, "DNS", &quick->domains);
 	if (quick->mtu)
-		fprintf(out, "MTU = %u\n", mtu);
+		fprintf(out, "MTU = %u\n", state->mtu);
 	if (quick->table_text)
 		fprintf(out, "Table = %s\n", quick->table_text);
 	if (quick->save)
 		fputs("SaveConfig = true\n", out);
 	for (int hook = 0; hook < QUICK_HOOKS; hook++)
 		write_words(out, hook_names[hook], &quick->hooks[hook]);
-	for (size_t i = 0; i < quick->mode.n; i++)
-		fprintf(out, "Mode = %s\n", quick->mode.lines[i].text);
-	memory = open_memstream(&config, &size);
-	if (memory) {
-		show_config(memory, dev);
-		fclose(memory);
-		/* after the header, which is there already */
-		skip = strcspn(config, "\n");
-		fputs(config + skip + (config[skip] == '\n'), out);
-		sodium_memzero(config, size);
-		free(config);
-	}
-	for (size_t i = 0; i < quick->policy.n; i++)
-		fprintf(out, "%s%s\n", i ? "" : "\n", quick->policy.lines[i].text);
+	quick_write_mode(out, quick, policy, state);
+	write_config(out, state->dev);
+	quick_write_policy(out, quick, policy, state);
 }
 
 /**

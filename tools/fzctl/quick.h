@@ -80,6 +80,22 @@ struct quick_policy {
 	size_t n_grants;
 };
 
+/**
+ * struct quick_state - a device as it is
+ * @addresses: of the interface
+ * @mtu: written if the file has one
+ */
+struct quick_state {
+	const struct fz_device *dev;
+	const struct fz_prefix *addresses;
+	size_t n_addresses;
+	uint32_t mtu;
+	struct fz_resource *resources;
+	size_t n_resources;
+	struct fz_grant *grants;
+	size_t n_grants;
+};
+
 #define QUICK_SPACE " \t\r\n\v\f"
 
 int quick_list_add(struct quick_list *list, const char *text, struct fz_error *err);
@@ -90,8 +106,8 @@ void quick_list_free(struct quick_list *list);
 int quick_read(const char *path, const char *name, struct quick *quick, struct fz_error *err);
 int quick_config(const struct quick *quick, bool check, struct fz_device **out, struct fz_error *err);
 bool quick_says_policy(const struct quick *quick);
-void quick_write(FILE *out, const struct quick *quick, const struct fz_prefix *addresses, size_t n_addresses,
-		 uint32_t mtu, const struct fz_device *dev);
+void quick_write(FILE *out, const struct quick *quick, const struct quick_policy *policy,
+		 const struct quick_state *state);
 void quick_free(struct quick *quick);
 char *quick_split(char *line, char **value);
 bool quick_is_header(const char *line, const char *header);
@@ -101,5 +117,11 @@ int quick_policy(const struct quick *quick, const struct fz_device *dev, struct 
 		 struct fz_error *err);
 void quick_policy_free(struct quick_policy *policy);
 bool quick_grant_same(const struct fz_grant *a, const struct fz_grant *b);
+
+/* quick_save.c */
+void quick_write_mode(FILE *out, const struct quick *quick, const struct quick_policy *policy,
+		      const struct quick_state *state);
+void quick_write_policy(FILE *out, const struct quick *quick, const struct quick_policy *policy,
+			const struct quick_state *state);
 
 #endif

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -308,6 +309,54 @@ static void test_policy_refused(void **state)
 	}
 }
 
+/* What was read, and the device that it makes; its state is changed by a test before it is written. */
+struct written {
+	struct quick quick;
+	struct quick_policy policy;
+	struct fz_device *dev;
+	struct quick_state state;
+};
+
+static void read_to_write(struct written *w, const char *text)
+{
+	struct fz_error err;
+
+	assert_int_equal(read_text(text, &w->quick, &err), 0);
+	assert_int_equal(quick_config(&w->quick, false, &w->dev, &err), 0);
+	assert_int_equal(quick_policy(&w->quick, w->dev, &w->policy, &err), 0);
+	/* as the kernel says it, which knows no key that is zero */
+	w->dev->has |= FZ_HAS_PRIVATE_KEY;
+	for (int d = 0; d < FZ_DIRECTIONS; d++) {
+		w->dev->mode[d].mode = quick_says_policy(&w->quick) ? FZ_MODE_ENFORCE : FZ_MODE_OPEN;
+		if (w->policy.mode[d].present)
+			w->dev->mode[d] = w->policy.mode[d];
+	}
+	w->state = (struct quick_state){
+		.dev = w->dev, .addresses = w->quick.addresses, .n_addresses = w->quick.n_addresses, .mtu = 1400,
+		.resources = w->policy.resources, .n_resources = w->policy.n_resources,
+		.grants = w->policy.grants, .n_grants = w->policy.n_grants,
+	};
+}
+
+static char *write_out(struct written *w)
+{
+	char *text;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	assert_non_null(out);
+	quick_write(out, &w->quick, &w->policy, &w->state);
+	fclose(out);
+	return text;
+}
+
+static void free_written(struct written *w)
+{
+	quick_policy_free(&w->policy);
+	fz_device_free(w->dev);
+	quick_free(&w->quick);
+}
+
 /* What is written reads as it was. */
 static void test_write(void **state)
 {
@@ -316,27 +365,182 @@ static void test_write(void **state)
 		"Table = off\nSaveConfig = true\nPreUp = true\nPostUp = a = b\nPostUp = c\nPreDown = d\nPostDown = e %i\n"
 		"Mode = in open\nListenPort = 5\nFwMark = 0x7\nPrivateKey = " KEY "\n\n[Peer]\nPublicKey = " KEY "\n"
 		"AllowedIPs = 10.0.0.0/8\n\n[Resource]\nName = web\nPrefix = 10.0.0.0/8\n\n[Grant] # one\nPeer = any\nResource = web\n";
-	struct fz_device *dev;
-	struct quick quick;
-	struct fz_error err;
+	struct written w;
 	char *written;
-	size_t size;
-	FILE *out;
 
 	(void)state;
-	assert_int_equal(read_text(text, &quick, &err), 0);
-	assert_int_equal(quick_config(&quick, false, &dev, &err), 0);
-	out = open_memstream(&written, &size);
-	assert_non_null(out);
-	/* as the kernel says it, which knows no key that is zero */
-	dev->has |= FZ_HAS_PRIVATE_KEY;
-	quick_write(out, &quick, quick.addresses, quick.n_addresses, 1400, dev);
-	fclose(out);
+	read_to_write(&w, text);
+	written = write_out(&w);
 	/* wg(8) clamps nothing when it reads, and neither do we */
 	assert_string_equal(written, text);
 	free(written);
-	fz_device_free(dev);
-	quick_free(&quick);
+	free_written(&w);
+}
+
+#define PEER "[Peer]\nPublicKey = " KEY "\n"
+#define KEYS "PrivateKey = " KEY "\n"
+
+static void test_write_mode(void **state)
+{
+	static const struct {
+		const char *text;
+		struct fz_mode_state in, out;
+		const char *line;	/* none if it is empty */
+	} cases[] = {
+		{ "", { .mode = FZ_MODE_OPEN }, { .mode = FZ_MODE_OPEN }, "" },
+		{ "", { .mode = FZ_MODE_ENFORCE }, { .mode = FZ_MODE_ENFORCE }, "Mode = enforce\n" },
+		{ "", { .mode = FZ_MODE_OBSERVE }, { .mode = FZ_MODE_OPEN }, "Mode = in observe out open\n" },
+		{ "Mode = open # all\n", { .mode = FZ_MODE_OPEN }, { .mode = FZ_MODE_OPEN }, "Mode = open\n" },
+		{ "Mode = in enforce ask  reject\n", { .mode = FZ_MODE_ENFORCE, .flags = FZ_MODE_F_ASK | FZ_MODE_F_REJECT },
+		  { .mode = FZ_MODE_ENFORCE }, "Mode = in enforce ask  reject\n" },
+		{ "Mode = enforce\n", { .mode = FZ_MODE_ENFORCE, .flags = FZ_MODE_F_ASK },
+		  { .mode = FZ_MODE_ENFORCE }, "Mode = in enforce ask out enforce\n" },
+		{ WEB, { .mode = FZ_MODE_ENFORCE }, { .mode = FZ_MODE_ENFORCE }, "" },
+		{ WEB, { .mode = FZ_MODE_OPEN }, { .mode = FZ_MODE_OPEN }, "Mode = open\n" },
+	};
+	char text[256], *written;
+	struct written w;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		snprintf(text, sizeof(text), "[Interface]\n" KEYS "%s", cases[i].text);
+		read_to_write(&w, text);
+		w.dev->mode[FZ_DIR_IN] = cases[i].in;
+		w.dev->mode[FZ_DIR_OUT] = cases[i].out;
+		written = write_out(&w);
+		if (!strstr(written, cases[i].line) || (!*cases[i].line && strstr(written, "Mode")))
+			fail_msg("case %zu: %s", i, written);
+		free(written);
+		free_written(&w);
+	}
+}
+
+/* A file of wg-quick's whose device got grants says its mode too, or they would change it. */
+static void test_write_first_grant(void **state)
+{
+	struct fz_grant grant = { .any = true, .resource = "web", .direction = FZ_DIR_OUT, .quota = 1, .rate = 64000,
+				  .flow_rate = 7, .has_tag = true };
+	struct quick_policy web;
+	struct fz_error err;
+	struct written w;
+	char *written;
+
+	(void)state;
+	assert_int_equal(read_policy(WEB "Service = tcp/80 icmp\n", &web, &err), 0);
+	read_to_write(&w, "[Interface]\n" KEYS PEER);
+	w.state.resources = web.resources;
+	w.state.n_resources = 1;
+	w.state.grants = &grant;
+	w.state.n_grants = 1;
+	written = write_out(&w);
+	assert_string_equal(written, "[Interface]\nMode = open\n" KEYS "\n" PEER
+			    "\n" WEB "Service = tcp/80 icmp\n\n[Grant]\nPeer = any\nResource = web\nDirection = out\n"
+			    "Tag = 00000000000000000000000000000000\nQuota = 1\nRate = 64kbit\nFlows = 7/s\n");
+	free(written);
+	grant = (struct fz_grant){ .resource = "web", .action = FZ_ACTION_DENY };
+	assert_true(fz_key_parse(grant.peer, KEY));
+	written = write_out(&w);
+	assert_non_null(strstr(written, "[Grant]\nPeer = " KEY "\nResource = web\nAction = deny\n"));
+	free(written);
+	quick_policy_free(&web);
+	free_written(&w);
+}
+
+/* Sections stay as they were written for as long as they are true. */
+static void test_write_kept(void **state)
+{
+	static const char head[] = "[Interface]\n" KEYS "\n" PEER "\n";
+	struct fz_prefix *prefix;
+	struct written w;
+	char *written;
+
+	(void)state;
+	read_to_write(&w, "[Interface]\n" KEYS PEER "# of the peer\n"
+		      "[Grant]\nPeer = xTIB # me\n# why\nResource = web\nFor = 8h\n\n\n"
+		      "[resource] # what\nName = web\nPrefix = 10.0.0.0/8\nService = tcp/80\nService = udp\n\n# next\n"
+		      "[Resource]\nName = gone\nPrefix = 10.0.0.0/8\n[Grant]\nPeer = any #all\nresource=web\n");
+	w.state.n_resources--;
+	w.state.grants[0].lease_ms -= 3600 * 1000;
+	written = write_out(&w);
+	assert_ptr_equal(strstr(written, head), written);
+	assert_string_equal(written + strlen(head),
+			    "[Grant]\nPeer = " KEY "\n# why\nResource = web\nFor = 8h\n\n"
+			    "[resource] # what\nName = web\nPrefix = 10.0.0.0/8\nService = tcp/80\nService = udp\n\n# next\n\n"
+			    "[Grant]\nPeer = any #all\nresource=web\n");
+	free(written);
+	/* what differs is said as the device has it */
+	w.state.resources = calloc(1, sizeof(*w.state.resources));
+	assert_non_null(w.state.resources);
+	strcpy(w.state.resources->name, "web");
+	for (prefix = w.policy.resources[1].prefixes; prefix->len < 9; prefix->len++)
+		assert_int_equal(fz_resource_add_prefix(w.state.resources, prefix), 0);
+	written = write_out(&w);
+	assert_non_null(strstr(written, "For = 8h\n\n[Resource]\nName = web\nPrefix = 10.0.0.0/8\n\n[Grant]\nPeer = any #all\n"));
+	free(written);
+	fz_resources_free(w.state.resources, 1);
+	free_written(&w);
+}
+
+/* A time from now, as a file says it. */
+static const char *in_hours(int hours)
+{
+	time_t when = time(NULL) + hours * 3600;
+	static char text[32];
+	struct tm tm;
+
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&when, &tm));
+	return text;
+}
+
+#define HOUR 3600000ULL
+
+static void test_write_leases(void **state)
+{
+	static const struct {
+		const char *line;	/* of the file; with hours for an Until */
+		int hours;
+		struct fz_grant is;
+		bool kept, written;
+	} cases[] = {
+		{ "For = 8h", 0, { .has_lease = true, .lease_ms = 8 * HOUR }, true, true },
+		{ "For = 8h", 0, { .has_lease = true, .lease_ms = 1 }, true, true },
+		{ "For = 8h", 0, { .has_lease = true }, true, true },
+		{ "For = 8h", 0, { .has_lease = true, .lease_ms = 9 * HOUR }, false, true },
+		{ "For = 8h", 0, { 0 }, false, true },
+		{ "For = 8h", 0, { .has_lease = true, .lease_ms = HOUR, .quota = 1 }, false, true },
+		{ "For = 8h", 0, { .has_lease = true, .quota = 1 }, false, false },
+		{ "Until", 8, { .has_lease = true, .lease_ms = 8 * HOUR }, true, true },
+		{ "Until", 8, { .has_lease = true, .lease_ms = 7 * HOUR }, false, true },
+		{ "Until", 8, { .has_lease = true, .lease_ms = 9 * HOUR }, false, true },
+		{ "Until", 8, { .has_lease = true }, false, false },
+		{ "Until", -8, { .has_lease = true }, false, false },
+		{ "Flows = 1/s", 0, { .flow_rate = 1 }, true, true },
+		{ "Flows = 1/s", 0, { .flow_rate = 2 }, false, true },
+		{ "Flows = 1/s", 0, { .has_lease = true }, false, false },
+		{ "Action = deny", 0, { .action = FZ_ACTION_DENY }, true, true },
+		{ "Action = deny", 0, { 0 }, false, true },
+		{ "Tag = " TAG, 0, { .has_tag = true }, false, true },
+	};
+	char text[256], line[64], *written;
+	struct fz_grant is;
+	struct written w;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		snprintf(line, sizeof(line), "%s%s%s # x\n", cases[i].line, cases[i].hours ? " = " : "",
+			 cases[i].hours ? in_hours(cases[i].hours) : "");
+		snprintf(text, sizeof(text), "[Interface]\n" KEYS ANY "%s", line);
+		read_to_write(&w, text);
+		is = cases[i].is;
+		is.any = true;
+		strcpy(is.resource, "web");
+		w.state.grants = &is;
+		written = write_out(&w);
+		if (!strstr(written, line) == cases[i].kept || !strstr(written, "[Grant]") == cases[i].written)
+			fail_msg("case %zu: %s", i, written);
+		free(written);
+		free_written(&w);
+	}
 }
 
 int main(void)
@@ -350,6 +554,10 @@ int main(void)
 		cmocka_unit_test(test_rest),
 		cmocka_unit_test(test_policy_refused),
 		cmocka_unit_test(test_write),
+		cmocka_unit_test(test_write_mode),
+		cmocka_unit_test(test_write_first_grant),
+		cmocka_unit_test(test_write_kept),
+		cmocka_unit_test(test_write_leases),
 	};
 
 	return cmocka_run_group_tests_name("quick", tests, NULL, NULL);

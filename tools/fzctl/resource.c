@@ -57,11 +57,6 @@ static int resource_del(int argc, char **argv)
 	return queue_resource(argv[2], &res, true);
 }
 
-static int compare_names(const void *a, const void *b)
-{
-	return strcmp(((const struct fz_resource *)a)->name, ((const struct fz_resource *)b)->name);
-}
-
 static char *join_prefixes(const struct fz_resource *res)
 {
 	char *text = NULL, one[FZ_ADDR_TEXT_SIZE];
@@ -122,7 +117,7 @@ static int resource_list(int argc, char **argv, bool json)
 	if (fz_nl_resource_list(nl, argv[2], &list, &n, &err))
 		return refused(&err);
 	if (n)
-		qsort(list, n, sizeof(*list), compare_names);
+		qsort(list, n, sizeof(*list), compare_resources);
 	if (json) {
 		array = json_array();
 		for (size_t i = 0; i < n; i++)

@@ -2,6 +2,8 @@
 #include "terms.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -219,6 +221,25 @@ int mode_check_device(const struct fz_mode_state modes[FZ_DIRECTIONS], struct fz
 			return fz_error_set(err, -EINVAL, "\"inherit\" is for peers, not for a device");
 	}
 	return 0;
+}
+
+/* As on the command line: "enforce ask reject". */
+const char *format_mode(char *buf, size_t size, const struct fz_mode_state *mode)
+{
+	snprintf(buf, size, "%s%s%s", fz_mode_name(mode->mode),
+		 mode->flags & FZ_MODE_F_ASK ? " ask" : "", mode->flags & FZ_MODE_F_REJECT ? " reject" : "");
+	return buf;
+}
+
+/* The services of a resource, as words of the command line; for free(). NULL if out of memory. */
+char *format_services(const struct fz_resource *res)
+{
+	size_t size = 16 + 24 * res->n_services;
+	char *text = malloc(size);
+
+	if (text)
+		fz_format_services(text, size, res);
+	return text;
 }
 
 /* Bytes of the start of a key, as "ab" or, as tables show it, "ab..."; 0 if the word is none. */

@@ -30,6 +30,8 @@ int grant_check(const struct fz_grant *grant, struct fz_error *err);
 
 int mode_parse(int n, char **words, struct fz_mode_state modes[FZ_DIRECTIONS], struct fz_error *err);
 int mode_check_device(const struct fz_mode_state modes[FZ_DIRECTIONS], struct fz_error *err);
+const char *format_mode(char *buf, size_t size, const struct fz_mode_state *mode);
+char *format_services(const struct fz_resource *res);
 
 size_t peer_start(const char *word);
 int peer_find(const struct fz_device *dev, const char *word, uint8_t key[FZ_KEY_LEN], struct fz_error *err);

@@ -319,48 +319,115 @@ static size_t addresses_of(uint32_t ifindex, const struct fz_local_addr *list, s
 	return found;
 }
 
-static int write_file(const struct quick_up *up, const struct fz_device *dev, uint32_t mtu,
-		      const struct fz_local_addr *list, size_t n)
+static int write_file(const struct quick_up *up, const struct quick_policy *policy, const struct quick_state *state)
 {
-	struct fz_prefix *addresses = calloc(n + 1, sizeof(*addresses));
 	char *text = NULL;
-	FILE *out = NULL;
+	FILE *out;
 	size_t size;
 	int ret;
 
-	if (addresses)
-		out = open_memstream(&text, &size);
-	if (out) {
-		quick_write(out, up->quick, addresses, addresses_of(up->ifindex, list, n, addresses), mtu, dev);
-		fclose(out);
-		ret = replace_file(up->quick, text);
-		explicit_bzero(text, size);
-		free(text);
+	out = open_memstream(&text, &size);
+	if (!out)
+		return usage_error("out of memory");
+	quick_write(out, up->quick, policy, state);
+	fclose(out);
+	ret = replace_file(up->quick, text);
+	explicit_bzero(text, size);
+	free(text);
+	return ret;
+}
+
+/* What a file has no key for. */
+static void warn_of_what_is_lost(const struct fz_device *dev)
+{
+	bool peers = false;
+
+	for (size_t i = 0; i < dev->n_peers; i++) {
+		for (int d = 0; d < FZ_DIRECTIONS; d++) {
+			const struct fz_mode_state *mode = &dev->peers[i].mode[d];
+
+			peers = peers || (mode->present && mode->mode != FZ_MODE_INHERIT);
+		}
+	}
+	if (peers)
+		fprintf(stderr, "fzctl: peers of \"%s\" have modes of their own, which are not saved\n", dev->name);
+	if (dev->n_ask_prefixes)
+		fprintf(stderr, "fzctl: the ask-prefixes of \"%s\" are not saved\n", dev->name);
+}
+
+static int list_objects(struct quick_up *up, struct quick_state *state)
+{
+	const char *name = up->quick->name;
+	struct fz_error err;
+
+	if (fz_nl_resource_list(up->nl, name, &state->resources, &state->n_resources, &err) ||
+	    fz_nl_grant_list(up->nl, name, NULL, &state->grants, &state->n_grants, &err))
+		return refused(&err);
+	if (state->n_resources)
+		qsort(state->resources, state->n_resources, sizeof(*state->resources), compare_resources);
+	if (state->n_grants)
+		qsort(state->grants, state->n_grants, sizeof(*state->grants), compare_grants);
+	return EXIT_DONE;
+}
+
+/* The file is read as it was when the device was made from it: its words stay where they are true still. */
+static int save_policy(struct quick_up *up, struct quick_state *state)
+{
+	struct quick_policy policy = { 0 };
+	struct fz_device *dev = NULL;
+	struct fz_error err;
+	int ret;
+
+	if (quick_config(up->quick, true, &dev, &err) || quick_policy(up->quick, dev, &policy, &err))
+		ret = bad_word(&err);
+	else
+		ret = list_objects(up, state);
+	if (!ret)
+		ret = write_file(up, &policy, state);
+	fz_resources_free(state->resources, state->n_resources);
+	free(state->grants);
+	quick_policy_free(&policy);
+	fz_device_free(dev);
+	return ret;
+}
+
+static int save_state(struct quick_up *up, const struct fz_device *dev, uint32_t mtu)
+{
+	struct quick_state state = { .dev = dev, .mtu = mtu };
+	struct fz_local_addr *list;
+	struct fz_prefix *addresses;
+	struct fz_error err;
+	size_t n;
+	int ret;
+
+	if (fz_rtnl_addr_list(up->rt, &list, &n, &err))
+		return refused(&err);
+	addresses = calloc(n + 1, sizeof(*addresses));
+	if (addresses) {
+		state.addresses = addresses;
+		state.n_addresses = addresses_of(up->ifindex, list, n, addresses);
+		ret = save_policy(up, &state);
 	} else {
 		ret = usage_error("out of memory");
 	}
 	free(addresses);
+	free(list);
 	return ret;
 }
 
 static int save_file(struct quick_up *up)
 {
-	struct fz_local_addr *list;
 	struct fz_device *dev;
 	struct fz_link link;
 	struct fz_error err;
-	size_t n;
 	int ret;
 
 	if (fz_rtnl_link_get(up->rt, up->quick->name, &link, &err) ||
 	    fz_nl_device_get(up->nl, up->quick->name, &dev, &err))
 		return refused(&err);
-	if (fz_rtnl_addr_list(up->rt, &list, &n, &err)) {
-		ret = refused(&err);
-	} else {
-		ret = write_file(up, dev, link.mtu, list, n);
-		free(list);
-	}
+	ret = save_state(up, dev, link.mtu);
+	if (!ret)
+		warn_of_what_is_lost(dev);
 	fz_device_free(dev);
 	return ret;
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "fzctl.h"
-#include "terms.h"
 
 #include <ctype.h>
 #include <netinet/in.h>

@@ -12,7 +12,7 @@ fuzz-config-extra := tools/fzctl/config.c
 fuzz-denials-extra := $(addprefix tools/fzctl/,denials.c sighting.c suggest.c)
 fuzz-inner-extra := kmod/authz/dissect.c kmod/authz/tuple.c
 fuzz-message-extra := tools/agent/desired.c
-fuzz-quick-extra := $(addprefix tools/fzctl/,quick.c quick_policy.c terms.c config.c show_text.c paint.c)
+fuzz-quick-extra := $(addprefix tools/fzctl/,quick.c quick_policy.c quick_save.c terms.c config.c show_text.c paint.c)
 
 ifdef FUZZ
 $(foreach f,$(fuzzers),$(eval test-programs += fuzz-$f) \

@@ -48,23 +48,6 @@ static void same_lines(const struct quick_lines *a, const struct quick_lines *b)
 		always(!strcmp(a->lines[i].text, b->lines[i].text));
 }
 
-/* Everything that is said of a grant was checked. */
-static void read_policy(const struct quick *quick, const struct fz_device *dev)
-{
-	struct quick_policy policy;
-	struct fz_error err;
-
-	if (quick_policy(quick, dev, &policy, &err)) {
-		always(memchr(err.text, 0, sizeof(err.text)) && *err.text);
-	} else {
-		for (size_t i = 0; i < policy.n_resources; i++)
-			always(*policy.resources[i].name && policy.resources[i].n_prefixes);
-		for (size_t i = 0; i < policy.n_grants; i++)
-			always(*policy.grants[i].resource && policy.grants[i].direction <= FZ_DIR_MAX);
-	}
-	quick_policy_free(&policy);
-}
-
 static void same(const struct quick *a, const struct quick *b)
 {
 	always(a->n_addresses == b->n_addresses && a->mtu == b->mtu && a->table == b->table &&
@@ -72,13 +55,38 @@ static void same(const struct quick *a, const struct quick *b)
 	same_list(&a->servers, &b->servers);
 	same_list(&a->domains, &b->domains);
 	same_lines(&a->mode, &b->mode);
-	same_lines(&a->policy, &b->policy);
 	for (int i = 0; i < QUICK_HOOKS; i++)
 		same_list(&a->hooks[i], &b->hooks[i]);
 }
 
-static void write_and_read(const struct quick *quick, const struct fz_device *dev)
+static void same_policy(const struct quick_policy *a, const struct quick_policy *b)
 {
+	size_t n = 0;
+
+	always(a->n_resources == b->n_resources);
+	for (size_t i = 0; i < a->n_resources; i++)
+		always(!strcmp(a->resources[i].name, b->resources[i].name) &&
+		       a->resources[i].n_prefixes == b->resources[i].n_prefixes &&
+		       a->resources[i].n_services == b->resources[i].n_services);
+	for (size_t i = 0; i < a->n_grants; i++) {
+		/* over, and not written */
+		if (a->grants[i].has_lease && !a->grants[i].lease_ms)
+			continue;
+		always(n < b->n_grants && quick_grant_same(&a->grants[i], &b->grants[n]) &&
+		       a->grants[i].action == b->grants[n].action && a->grants[i].quota == b->grants[n].quota);
+		n++;
+	}
+	always(n == b->n_grants);
+}
+
+static void write_and_read(const struct quick *quick, struct fz_device *dev, const struct quick_policy *policy)
+{
+	struct quick_state state = {
+		.dev = dev, .addresses = quick->addresses, .n_addresses = quick->n_addresses, .mtu = quick->mtu,
+		.resources = policy->resources, .n_resources = policy->n_resources,
+		.grants = policy->grants, .n_grants = policy->n_grants,
+	};
+	struct quick_policy policy_again;
 	struct fz_device *again;
 	struct quick copy;
 	struct fz_error err;
@@ -87,12 +95,20 @@ static void write_and_read(const struct quick *quick, const struct fz_device *de
 	FILE *out = open_memstream(&text, &size);
 
 	always(out);
-	quick_write(out, quick, quick->addresses, quick->n_addresses, quick->mtu, dev);
+	for (int d = 0; d < FZ_DIRECTIONS; d++) {
+		dev->mode[d].mode = quick_says_policy(quick) ? FZ_MODE_ENFORCE : FZ_MODE_OPEN;
+		if (policy->mode[d].present)
+			dev->mode[d] = policy->mode[d];
+	}
+	quick_write(out, quick, policy, &state);
 	fclose(out);
 	always(!read_memory(text, size, &copy, &err));
 	same(quick, &copy);
 	always(!quick_config(&copy, false, &again, &err));
 	always(again->n_peers == dev->n_peers && again->fwmark == dev->fwmark);
+	always(!quick_policy(&copy, again, &policy_again, &err));
+	same_policy(policy, &policy_again);
+	quick_policy_free(&policy_again);
 	fz_device_free(again);
 	quick_free(&copy);
 	free(text);
@@ -100,6 +116,7 @@ static void write_and_read(const struct quick *quick, const struct fz_device *de
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	struct quick_policy policy = { 0 };
 	struct fz_device *dev = NULL;
 	struct quick quick;
 	struct fz_error err;
@@ -108,12 +125,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		always(memchr(err.text, 0, sizeof(err.text)) && *err.text);
 		return 0;
 	}
-	if (quick_config(&quick, false, &dev, &err)) {
+	if (quick_config(&quick, false, &dev, &err) || quick_policy(&quick, dev, &policy, &err))
 		always(memchr(err.text, 0, sizeof(err.text)) && *err.text);
-	} else {
-		read_policy(&quick, dev);
-		write_and_read(&quick, dev);
-	}
+	else
+		write_and_read(&quick, dev, &policy);
+	quick_policy_free(&policy);
 	fz_device_free(dev);
 	quick_free(&quick);
 	return 0;
