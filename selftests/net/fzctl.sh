@@ -710,7 +710,7 @@ helps()
 	local noun
 
 	cmd_ok fzctl help
-	for noun in show set up down save strip mode ask-prefixes resource grant flow explain monitor observe-report stats batch; do
+	for noun in show set up down reload save strip mode ask-prefixes resource grant flow explain monitor observe-report stats batch; do
 		equal "$(fzctl help $noun | tail -n +2)" "$(fzctl $noun --help)" "help of $noun"
 		fzctl $noun --help | grep -q "^fzctl $noun" || fail "the help of $noun does not name it"
 	done

@@ -707,8 +707,8 @@ modes()
 	grep -q '^FwMark\|^ListenPort' $FILE || fail "the file was not saved"
 	cmd_ok in_ours fzctl up $NAME
 	policy_is_there
-	in_ours fzctl strip $NAME | grep -qi 'grant\|resource\|SaveConfig' && fail "strip leaves what setconf does not take"
-	in_ours fzctl strip $NAME >"$WORK/stripped"
+	in_ours fzctl strip $NAME 2>/dev/null | grep -qi 'grant\|resource\|SaveConfig' && fail "strip leaves what setconf does not take"
+	in_ours fzctl strip $NAME >"$WORK/stripped" 2>/dev/null
 	cmd_ok in_ours fzctl syncconf $NAME "$WORK/stripped"
 	cmd_ok in_ours fzctl down $NAME
 	refused_policies
@@ -745,6 +745,51 @@ saved_policy()
 	grep -q '# slow' $FILE || fail "what did not change is not left alone"
 	equal "$(grep -c '^\[Grant\]\|^\[Resource\]' $FILE)" 2 sections
 	cmd_ok in_ours fzctl down $NAME
+}
+
+# reload makes of a device what its file says now, and of nothing else.
+reloads()
+{
+	local said web='[Resource]\nName = web\nPrefix = 10.0.0.1/32\n' grant="[Grant]\nPeer = ${PEERS[0]:0:9}\nResource = web\n"
+
+	default_mode enforce
+	{ interface; echo "PreUp = touch \$RECORD/pre"; peer 0; echo "AllowedIPs = 10.0.0.2/32"; peer 1; } >"$WORK/file"
+	{ cat "$WORK/file"; printf "$web$grant"; printf '[Grant]\nPeer = any\nResource = web\nDirection = out\n'; } >$FILE
+	cmd_ok in_ours fzctl up $NAME
+	rm "$WORK/ours/pre"
+	cmd_ok in_ours fzctl grant add $NAME any resource web deny
+	{
+		printf '[Interface]\nMode = in enforce out observe\n'
+		sed "s|10.0.0.2/32|10.0.0.0/24|" "$WORK/file"
+		printf "${grant}For = 8h\n$web"
+		printf '[Resource]\nName = all\nPrefix = 0.0.0.0/0\n[Grant]\nPeer = any\nResource = all\nUntil = 2001-01-01T00:00\n'
+	} >$FILE
+	said=$(in_ours fzctl reload $NAME 2>&1) || fail "$said"
+	equal "$said" "fzctl: $FILE, line $(grep -n '^\[Grant' $FILE | tail -1 | cut -d: -f1): this [Grant] is over and is not made" \
+		"what it says"
+	[ -e "$WORK/ours/pre" ] && fail "PreUp has run"
+	equal "$(in_ours fzctl mode $NAME)" "$(printf 'in enforce\nout observe')" "the mode"
+	equal "$(in_ours fzctl show $NAME allowed-ips | grep -c '10.0.0.0/24')" 1 "peers that changed"
+	equal "$(in_ours fzctl resource list $NAME --json | jq -c 'map(.name)')" '["all","web"]' resources
+	equal "$(in_ours fzctl grant list $NAME --json | jq -c 'map([.peer, .resource, .direction, .action, .lease_ms != null])')" \
+		"[[\"${PEERS[0]}\",\"web\",\"in\",\"allow\",true]]" grants
+	in_ours bash -c policy >"$WORK/policy"
+	# a wrong file changes nothing
+	sed -i 's/^For.*/For = 8 hours/; s|10.0.0.0/24|10.0.0.0/25|' $FILE
+	said=$(in_ours fzctl reload $NAME 2>&1) && fail "a wrong file is taken"
+	[[ $said == *'For: "8 hours"'* ]] || fail "$said"
+	in_ours fzctl show $NAME allowed-ips | grep -q 10.0.0.0/24 || fail "a wrong file is taken for peers"
+	# one that says nothing of flows leaves them as they are, and what setconf does not take is told
+	said=$(in_ours fzctl strip $NAME 2>&1 >/dev/null)
+	[[ $said == *"fzctl reload"* ]] || fail "strip says \"$said\""
+	cp "$WORK/file" $FILE
+	said=$(in_ours fzctl reload $NAME 2>&1) || fail "$said"
+	equal "$said" "" "what it says"
+	cmd_ok diff "$WORK/policy" <(in_ours bash -c policy)
+	in_ours fzctl show $NAME allowed-ips | grep -q 10.0.0.2/32 || fail "the peers are not those of the file"
+	cmd_ok in_ours fzctl down $NAME
+	in_ours fzctl reload $NAME 2>/dev/null && fail "there is no device"
+	:
 }
 
 # What a device has of it, but for what moves.
@@ -851,6 +896,7 @@ check "what is there already, or not" wrong_times
 check "a signal" signals
 check "two tunnels that take everything" two_tunnels
 check "modes, resources and grants" modes
+check "a file that is read again" reloads
 if [ -z "${FZ_SHORT-}" ]; then
 	check "the largest packet" mtus
 	check "tables" tables

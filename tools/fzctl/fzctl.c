@@ -31,6 +31,7 @@ static const struct command commands[] = {
 	  COMMAND_NOT_IN_BATCH },
 	{ "up", updown_main, "makes a device from a file of wg-quick(8)", "up FILE|NAME\n", 0 },
 	{ "down", updown_main, "removes it", "down FILE|NAME\n", 0 },
+	{ "reload", updown_main, "applies a file to the device that was made from it", "reload FILE|NAME\n", 0 },
 	{ "save", updown_main, "writes a device as it is into the file that it was made from", "save FILE|NAME\n", 0 },
 	{ "strip", updown_main, "prints a file of wg-quick(8) as setconf and syncconf take it", "strip FILE|NAME\n", 0 },
 	{ "mode", mode_main, "shows or sets what happens to flows without a grant",

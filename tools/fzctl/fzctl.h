@@ -84,6 +84,9 @@ const char *format_limits(char *buf, size_t size, const struct fz_grant *grant);
 int compare_resources(const void *left, const void *right);
 int compare_grants(const void *left, const void *right);
 
+/* setconf.c: what syncconf does with a whole configuration, which becomes the change */
+int sync_device(struct fz_device *wanted);
+
 /* queue.c: objects that go to the kernel together */
 int queue_resource(const char *dev, struct fz_resource *res, bool del);
 int queue_grant(const char *dev, const struct fz_grant *grant, bool del);

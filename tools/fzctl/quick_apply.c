@@ -87,28 +87,54 @@ static int add_objects(struct quick_up *up, const struct quick_policy *policy)
 /**
  * quick_apply - what a new device is told of flows
  * @up: the device, with its peers
- * @dev: what quick_config() made of the file
- *
- * Leases begin here, and not when the file was looked at first.
+ * @policy: what the file says; what is over is dropped from it
  *
  * Return: an exit status
  */
-int quick_apply(struct quick_up *up, const struct fz_device *dev)
+int quick_apply(struct quick_up *up, struct quick_policy *policy)
 {
-	struct quick_policy policy;
-	struct fz_error err;
 	int ret;
 
 	if (!quick_says_policy(up->quick))
 		return open_device(up);
-	if (quick_policy(up->quick, dev, &policy, &err)) {
-		ret = bad_word(&err);
-	} else {
-		drop_what_is_over(up->quick, &policy);
-		ret = set_modes(up, policy.mode);
-		if (!ret)
-			ret = add_objects(up, &policy);
-	}
-	quick_policy_free(&policy);
+	drop_what_is_over(up->quick, policy);
+	ret = set_modes(up, policy->mode);
+	return ret ? ret : add_objects(up, policy);
+}
+
+/* The resources and grants of the file, and no others, from one moment on. */
+static int replace_objects(struct quick_up *up, const struct quick_policy *policy)
+{
+	const char *name = up->quick->name;
+	struct fz_error err;
+	int ret;
+
+	if (fz_nl_epoch_begin(up->nl, name, &err))
+		return refused(&err);
+	ret = add_objects(up, policy);
+	if (ret)
+		fz_nl_epoch_abort(up->nl, name, NULL);
+	else if (fz_nl_epoch_commit(up->nl, name, &err))
+		ret = refused(&err);
 	return ret;
+}
+
+/**
+ * quick_apply_again - what a device is told of flows whose file has changed
+ * @up: the device, with its peers
+ * @policy: as quick_apply() has it
+ *
+ * What the file is silent about stays: a device may get its mode from a file, and
+ * its grants from elsewhere.
+ *
+ * Return: an exit status
+ */
+int quick_apply_again(struct quick_up *up, struct quick_policy *policy)
+{
+	int ret = 0;
+
+	drop_what_is_over(up->quick, policy);
+	if (up->quick->policy.n)
+		ret = replace_objects(up, policy);
+	return ret ? ret : set_modes(up, policy->mode);
 }

@@ -25,7 +25,8 @@ struct quick_up {
 /* Those that can fail return 0, or an exit status after saying why. */
 
 /* quick_apply.c */
-int quick_apply(struct quick_up *up, const struct fz_device *dev);
+int quick_apply(struct quick_up *up, struct quick_policy *policy);
+int quick_apply_again(struct quick_up *up, struct quick_policy *policy);
 
 /* quick_route.c */
 int quick_route_mtu(struct quick_up *up, uint32_t *mtu);

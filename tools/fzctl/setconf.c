@@ -133,7 +133,13 @@ out:
 	return ret;
 }
 
-static int sync_to(struct fz_device *wanted)
+/**
+ * sync_device - make a device what it should be, and disturb no peer that stays
+ * @wanted: all of it; becomes the change
+ *
+ * Return: an exit status
+ */
+int sync_device(struct fz_device *wanted)
 {
 	struct fz_device *is;
 	struct fz_error err;
@@ -165,7 +171,7 @@ int setconf_main(int argc, char **argv)
 		ret = read_file(argv[1], argv[2], !strcmp(argv[0], "addconf"), &dev);
 	if (ret)
 		return ret;
-	ret = strcmp(argv[0], "syncconf") ? apply(dev) : sync_to(dev);
+	ret = strcmp(argv[0], "syncconf") ? apply(dev) : sync_device(dev);
 	fz_device_free(dev);
 	return ret;
 }

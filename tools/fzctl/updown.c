@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* fzctl up, down, save, strip: what wg-quick(8) does with its files. */
+/* fzctl up, down, reload, save, strip: what wg-quick(8) does with its files. */
 #include "fzctl.h"
 #include "endpoint.h"
 #include "program.h"
@@ -148,38 +148,56 @@ static int find_file(const char *word, char path[PATH_MAX], char name[IFNAMSIZ])
 			   directories[1], name);
 }
 
-/* That what a file says can be done, as far as it can be told before anything is done. */
+/*
+ * All that a file says of the device.
+ * @check: names of endpoints are not resolved
+ * On failure there is nothing to free.
+ */
+static int read_file(const struct quick *quick, bool check, struct fz_device **dev, struct quick_policy *policy)
+{
+	struct fz_error err;
+
+	if (quick_config(quick, check, dev, &err))
+		return bad_word(&err);
+	if (!quick_policy(quick, *dev, policy, &err))
+		return 0;
+	quick_policy_free(policy);
+	fz_device_free(*dev);
+	return bad_word(&err);
+}
+
+/* As far as it can be told before anything is done. */
 static int check_file(const struct quick *quick)
 {
 	struct quick_policy policy;
 	struct fz_device *dev;
-	struct fz_error err;
-	int ret = 0;
+	int ret = read_file(quick, true, &dev, &policy);
 
-	if (quick_config(quick, true, &dev, &err))
-		return bad_word(&err);
-	if (quick_policy(quick, dev, &policy, &err))
-		ret = bad_word(&err);
+	if (ret)
+		return ret;
 	quick_policy_free(&policy);
 	fz_device_free(dev);
-	return ret;
+	return 0;
 }
 
-/* The names of endpoints are resolved here, when the device is there and PreUp has run. */
+/* Names are resolved, and leases begin, here, when the device is there and PreUp has run. */
 static int set_config(struct quick_up *up)
 {
+	struct quick_policy policy;
 	struct fz_device *dev;
 	struct fz_error err;
-	int ret = 0;
+	int ret;
 
-	if (quick_config(up->quick, false, &dev, &err))
-		return bad_word(&err);
+	ret = read_file(up->quick, false, &dev, &policy);
+	if (ret)
+		return ret;
 	if (fz_nl_device_set(up->nl, dev, &err))
 		ret = refused(&err);
 	if (!ret)
 		ret = check_interrupted();
 	if (!ret)
-		ret = quick_apply(up, dev);
+		ret = quick_apply(up, &policy);
+	quick_policy_free(&policy);
 	fz_device_free(dev);
 	return ret;
 }
@@ -373,15 +391,14 @@ static int list_objects(struct quick_up *up, struct quick_state *state)
 /* The file is read as it was when the device was made from it: its words stay where they are true still. */
 static int save_policy(struct quick_up *up, struct quick_state *state)
 {
-	struct quick_policy policy = { 0 };
-	struct fz_device *dev = NULL;
-	struct fz_error err;
+	struct quick_policy policy;
+	struct fz_device *dev;
 	int ret;
 
-	if (quick_config(up->quick, true, &dev, &err) || quick_policy(up->quick, dev, &policy, &err))
-		ret = bad_word(&err);
-	else
-		ret = list_objects(up, state);
+	ret = read_file(up->quick, true, &dev, &policy);
+	if (ret)
+		return ret;
+	ret = list_objects(up, state);
 	if (!ret)
 		ret = write_file(up, &policy, state);
 	fz_resources_free(state->resources, state->n_resources);
@@ -460,8 +477,31 @@ static int save(struct quick_up *up)
 	return ret ? ret : save_file(up);
 }
 
+/* The addresses, the routes and the rest of the host stay as they are. */
+static int reload(struct quick_up *up)
+{
+	struct quick_policy policy;
+	struct fz_device *dev;
+	int ret;
+
+	ret = find_device(up);
+	if (!ret)
+		ret = read_file(up->quick, false, &dev, &policy);
+	if (ret)
+		return ret;
+	ret = sync_device(dev);
+	if (!ret)
+		ret = quick_apply_again(up, &policy);
+	quick_policy_free(&policy);
+	fz_device_free(dev);
+	return ret;
+}
+
 static int strip(const struct quick *quick)
 {
+	if (quick_says_policy(quick))
+		fprintf(stderr, "fzctl: what \"%s\" says of flows is not for setconf or syncconf; `fzctl reload` applies it\n",
+			quick->path);
 	for (size_t i = 0; i < quick->config.n; i++)
 		puts(quick->config.lines[i].text);
 	return EXIT_DONE;
@@ -479,13 +519,15 @@ static int run_verb(const char *verb, const struct quick *quick)
 		return refused(&err);
 	if (!strcmp(verb, "up"))
 		ret = bring_up(&up);
+	else if (!strcmp(verb, "down"))
+		ret = take_down(&up);
 	else
-		ret = strcmp(verb, "down") ? save(&up) : take_down(&up);
+		ret = strcmp(verb, "save") ? reload(&up) : save(&up);
 	fz_rtnl_close(up.rt);
 	return ret;
 }
 
-/* argv[0] says which of the four. */
+/* argv[0] says which of them. */
 int updown_main(int argc, char **argv)
 {
 	char name[IFNAMSIZ], path[PATH_MAX];
