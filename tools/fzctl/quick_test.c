@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #define KEY "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg="
+#define OTHER "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Ag="
 #define TAG "000102030405060708090a0b0c0d0e0f"
 
 static int read_bytes(const char *text, size_t len, struct quick *quick, struct fz_error *err)
@@ -272,6 +273,9 @@ static void test_policy_refused(void **state)
 		{ "[Grant]\nPeer =\n", ", line 2: Peer: there is no value" },
 		{ "[Grant]\nPeer = " KEY "\n", ", line 2: Peer: \"" KEY "\" is no [Peer] of this file" },
 		{ "[Grant]\nPeer = xT\n", ", line 2: Peer: \"xT\" is neither a key nor the start of one" },
+		{ "[Peer]\nPublicKey = " KEY "\n[Peer]\nPublicKey = " OTHER "\n[Grant]\nPeer = xTIB\n",
+		  ", line 6: Peer: \"xTIB\" is the start of more than one key" },
+		{ "[Peer]\nPublicKey = " KEY "\n[Peer]\nPublicKey = " KEY "\n[Grant]\nPeer = xTIB\n", ", line 5: [Grant] without" },
 		{ "[Grant]\nPeer = " KEY " resource\n", ", line 2: Peer: \"" KEY " resource\" is no key" },
 		{ "[Grant]\nResource = web\n", ", line 2: Resource: \"web\" is no [Resource] of this file" },
 		{ WEB "[Grant]\nResource = web deny\n", ", line 5: Resource: \"web deny\" is no name" },
@@ -481,6 +485,47 @@ static void test_write_kept(void **state)
 	free_written(&w);
 }
 
+/* A resource stays as written only if all of it is as it was. */
+static void test_write_resource(void **state)
+{
+	static const struct {
+		const char *said, *is;
+		bool kept;
+	} cases[] = {
+		{ "Service = tcp/80,443 icmp # x\n", "Service = icmp tcp/443\nService = tcp/80\n", true },
+		{ "Service = tcp/80 # x\n", "Service = tcp/80 udp\n", false },
+		{ "Service = tcp/80 udp # x\n", "Service = tcp/80\n", false },
+		{ "Service = tcp/80 # x\n", "Service = tcp/81\n", false },
+		{ "Service = tcp/80 # x\n", "Service = tcp\n", false },
+		{ "Service = tcp/80 # x\n", "", false },
+		{ "# x\n", "Service = tcp/80\n", false },
+		{ "# x\n", "", true },
+		{ "Prefix = fd00::/8 # x\n", "Prefix = fd00::/8\n", true },
+		{ "Prefix = fd00::/8 # x\n", "Prefix = fd00::/9\n", false },
+		{ "Prefix = fd00::/8 # x\n", "", false },
+		{ "# x\n", "Prefix = 11.0.0.0/8\n", false },
+	};
+	struct quick_policy is;
+	struct fz_error err;
+	struct written w;
+	char text[256], *written;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		snprintf(text, sizeof(text), WEB "%s", cases[i].is);
+		assert_int_equal(read_policy(text, &is, &err), 0);
+		snprintf(text, sizeof(text), "[Interface]\n" KEYS WEB "%s", cases[i].said);
+		read_to_write(&w, text);
+		w.state.resources = is.resources;
+		written = write_out(&w);
+		if (!strstr(written, "# x") == cases[i].kept || !strstr(written, "[Resource]"))
+			fail_msg("case %zu: %s", i, written);
+		free(written);
+		quick_policy_free(&is);
+		free_written(&w);
+	}
+}
+
 /* A time from now, as a file says it. */
 static const char *in_hours(int hours)
 {
@@ -557,6 +602,7 @@ int main(void)
 		cmocka_unit_test(test_write_mode),
 		cmocka_unit_test(test_write_first_grant),
 		cmocka_unit_test(test_write_kept),
+		cmocka_unit_test(test_write_resource),
 		cmocka_unit_test(test_write_leases),
 	};
 
