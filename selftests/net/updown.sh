@@ -745,6 +745,21 @@ saved_policy()
 	grep -q '# slow' $FILE || fail "what did not change is not left alone"
 	equal "$(grep -c '^\[Grant\]\|^\[Resource\]' $FILE)" 2 sections
 	cmd_ok in_ours fzctl down $NAME
+	# as with wg-quick, what became of the file meanwhile does not matter
+	sed '/PrivateKey/a SaveConfig = true' "$WORK/file" >$FILE
+	in_ours fzctl up $NAME 2>/dev/null || fail "it does not come up"
+	echo "[Peer]" >>$FILE
+	cmd_ok in_ours fzctl down $NAME
+	equal "$(grep -c '^\[Peer\]' $FILE)" 1 "peers"
+	# but where it speaks of flows, nothing is lost
+	sed '/PrivateKey/a SaveConfig = true\nMode = enforce\nPreDown = touch $RECORD/pre' "$WORK/file" >$FILE
+	cmd_ok in_ours fzctl up $NAME
+	printf '[Grant]\nAction =\n' >>$FILE
+	said=$(in_ours fzctl down $NAME 2>&1) && fail "a file that is wrong is written over"
+	[[ $said == *"Action: there is no value"* ]] || fail "it says \"$said\""
+	[ -e "$WORK/ours/pre" ] && fail "PreDown has run"
+	sed -i '/^\[Grant/,$d' $FILE
+	cmd_ok in_ours fzctl down $NAME
 }
 
 # reload makes of a device what its file says now, and of nothing else.

@@ -388,14 +388,15 @@ static int list_objects(struct quick_up *up, struct quick_state *state)
 	return EXIT_DONE;
 }
 
-/* The file is read as it was when the device was made from it: its words stay where they are true still. */
+/* The words of the file stay where they are true still. If it has none, it need not be right, as with wg-quick. */
 static int save_policy(struct quick_up *up, struct quick_state *state)
 {
-	struct quick_policy policy;
-	struct fz_device *dev;
-	int ret;
+	struct quick_policy policy = { 0 };
+	struct fz_device *dev = NULL;
+	int ret = 0;
 
-	ret = read_file(up->quick, true, &dev, &policy);
+	if (quick_says_policy(up->quick))
+		ret = read_file(up->quick, true, &dev, &policy);
 	if (ret)
 		return ret;
 	ret = list_objects(up, state);
@@ -456,6 +457,8 @@ static int take_down(struct quick_up *up)
 	int ret;
 
 	ret = find_device(up);
+	if (!ret && quick->save && quick_says_policy(quick))
+		ret = check_file(quick);
 	if (!ret)
 		ret = run_hooks(quick, PRE_DOWN);
 	if (!ret && quick->save)
