@@ -756,7 +756,7 @@ completion()
 	equal "$(completes fzctl grant add fz0 peer "$PEER" resource "")" web "a resource"
 	equal "$(completes fzctl grant del fz0 peer "$PEER" resource web "")" "in out" "a direction"
 	equal "$(completes fzctl grant add fz0 any resource web for "")" "" "how long"
-	equal "$(completes fzctl grant add fz0 any resource web quota 1G "")" "deny for until tag quota rate flows" "terms"
+	equal "$(completes fzctl grant add fz0 any resource web quota 1G "")" "allow deny for until tag quota rate flows" "terms"
 	equal "$(completes fzctl grant add fz0 any resource web f)" "for flows" "terms"
 	equal "$(completes fzctl explain fz0 peer "$PEER" in icmp)" "icmp icmpv6" "protocols"
 	equal "$(completes fzctl resource add fz0 web 10.1.0.0/16 p)" proto/ "services"
