@@ -2,4 +2,4 @@
 fzctl-src += tools/fzctl/person.c
 
 tests += tools/fzctl/person_test
-tools/fzctl/person_test-src := $(addprefix tools/fzctl/,person.c session.c output.c words.c queue.c)
+tools/fzctl/person_test-src := $(addprefix tools/fzctl/,person.c session.c output.c words.c terms.c queue.c)
