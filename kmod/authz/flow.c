@@ -405,8 +405,11 @@ static bool take_victim(struct fz_authz *az, struct fz_flow *flow)
 {
 	if (!flow || !spin_trylock(&flow->lock))
 		return false;
-	if (may_go(az, flow))
+	if (may_go(az, flow)) {
+		/* It stays locked until finish_victim(), where sparse cannot follow. */
+		__release(&flow->lock);
 		return true;
+	}
 	spin_unlock(&flow->lock);
 	return false;
 }
@@ -474,6 +477,8 @@ static bool reopen_flow(struct fz_authz *az, struct fz_flow *flow, struct fz_flo
 	}
 	unlist_flow(az, old);
 	list_flow(az, flow);
+	/* As in take_victim(). */
+	__release(&old->lock);
 	return true;
 }
 
@@ -513,6 +518,7 @@ static void finish_victim(struct fz_authz *az, struct fz_flow *victim)
 {
 	bool closing = victim->state == FZ_FLOW_CLOSING;
 
+	__acquire(&victim->lock);
 	if (!closing && !victim->refused)
 		fz_count_add(az, flows_evicted, 1);
 	finish_flow(az, victim, closing ? FZ_END_CLOSED : FZ_END_EVICTED);
