@@ -53,7 +53,7 @@ pings()
 # packets, and renews more often: never before 120 s are over.
 renewals()
 {
-	local begun=$SECONDS one other side first more
+	local begun=$SECONDS one other side first more most
 
 	tunnel "$KIND_LEFT" "$KIND_RIGHT" 192.0.2.2:1002
 	cmd_ok right_ctl set tun peer "$PUB_LEFT" endpoint 192.0.2.1:1001
@@ -72,7 +72,10 @@ renewals()
 	done
 	more=$(($(count left initiations) + $(count right initiations) - first))
 	echo "# $more renewals in $((SECONDS - begun)) s"
-	if [ "$more" -lt "$REKEYS" ] || [ "$more" -gt $(((SECONDS - begun) / 120)) ]; then
+	most=$(((SECONDS - begun) / 120))
+	# Starved, it asks once more before it has come to read the answer.
+	[ "$KIND_LEFT" != wireguard-go ] || most=$((most + 1))
+	if [ "$more" -lt "$REKEYS" ] || [ "$more" -gt "$most" ]; then
 		fail "number of renewals"
 	fi
 }
