@@ -81,8 +81,6 @@ json_t *json_flow(const struct fz_flow *flow);
 json_t *json_mode(const struct fz_mode_state modes[FZ_DIRECTIONS]);
 const char *format_lease(char *buf, size_t size, const struct fz_grant *grant);
 const char *format_limits(char *buf, size_t size, const struct fz_grant *grant);
-int compare_resources(const void *left, const void *right);
-int compare_grants(const void *left, const void *right);
 
 /* setconf.c: what syncconf does with a whole configuration, which becomes the change */
 int sync_device(struct fz_device *wanted);

@@ -168,25 +168,6 @@ const char *format_limits(char *buf, size_t size, const struct fz_grant *grant)
 	return len ? buf + 1 : "-";
 }
 
-/* By name. */
-int compare_resources(const void *left, const void *right)
-{
-	return strcmp(((const struct fz_resource *)left)->name, ((const struct fz_resource *)right)->name);
-}
-
-/* By resource, then any before the peers, then direction. */
-int compare_grants(const void *left, const void *right)
-{
-	const struct fz_grant *a = left, *b = right;
-	int order = strcmp(a->resource, b->resource);
-
-	if (!order)
-		order = b->any - a->any;
-	if (!order && !a->any)
-		order = memcmp(a->peer, b->peer, FZ_KEY_LEN);
-	return order ? order : a->direction - b->direction;
-}
-
 json_t *json_resource(const struct fz_resource *res)
 {
 	json_t *object = json_object(), *prefixes = json_array(), *services = json_array();

@@ -116,7 +116,8 @@ bool quick_is_header(const char *line, const char *header);
 int quick_policy(const struct quick *quick, const struct fz_device *dev, struct quick_policy *policy,
 		 struct fz_error *err);
 void quick_policy_free(struct quick_policy *policy);
-bool quick_grant_same(const struct fz_grant *a, const struct fz_grant *b);
+const struct fz_resource *quick_find_resource(const struct fz_resource *list, size_t n, const char *name);
+const struct fz_grant *quick_find_grant(const struct fz_grant *list, size_t n, const struct fz_grant *grant);
 
 /* quick_save.c */
 void quick_write_mode(FILE *out, const struct quick *quick, const struct quick_policy *policy,

@@ -126,15 +126,24 @@ static int begin_resource(struct reader *reader, struct fz_error *err)
 		    sizeof(*policy->resources), err);
 }
 
+/* NULL if there is none of that name. */
+const struct fz_resource *quick_find_resource(const struct fz_resource *list, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (!strcmp(list[i].name, name))
+			return &list[i];
+	}
+	return NULL;
+}
+
 static int take_name(struct reader *reader, char *value, struct fz_error *err)
 {
 	const struct quick_policy *policy = reader->policy;
+	const struct fz_resource *other = quick_find_resource(policy->resources, policy->n_resources - 1, value);
 
-	for (size_t i = 0; i + 1 < policy->n_resources; i++) {
-		if (!strcmp(policy->resources[i].name, value))
-			return fz_error_set(err, -EINVAL, "\"%s\" is the resource in line %lu", value,
-					    policy->resource_lines[i]);
-	}
+	if (other)
+		return fz_error_set(err, -EINVAL, "\"%s\" is the resource in line %lu", value,
+				    policy->resource_lines[other - policy->resources]);
 	return fz_parse_name(value, this_resource(reader)->name, err);
 }
 
@@ -198,11 +207,9 @@ static int take_resource(struct reader *reader, char *value, struct fz_error *er
 	int ret;
 
 	ret = fz_parse_name(value, this_grant(reader)->resource, err);
-	for (size_t i = 0; !ret && i < policy->n_resources; i++) {
-		if (!strcmp(policy->resources[i].name, value))
-			return 0;
-	}
-	return ret ? ret : fz_error_set(err, -EINVAL, "\"%s\" is no [Resource] of this file", value);
+	if (ret || quick_find_resource(policy->resources, policy->n_resources, value))
+		return ret;
+	return fz_error_set(err, -EINVAL, "\"%s\" is no [Resource] of this file", value);
 }
 
 static int take_direction(struct reader *reader, char *value, struct fz_error *err)
@@ -232,25 +239,26 @@ static int take_term(struct reader *reader, char *value, struct fz_error *err)
 	return 0;
 }
 
-/* Whether one would renew the other. */
-bool quick_grant_same(const struct fz_grant *a, const struct fz_grant *b)
+/* The one that @grant would renew, NULL if there is none. */
+const struct fz_grant *quick_find_grant(const struct fz_grant *list, size_t n, const struct fz_grant *grant)
 {
-	return a->any == b->any && a->direction == b->direction && !strcmp(a->resource, b->resource) &&
-	       (a->any || !memcmp(a->peer, b->peer, FZ_KEY_LEN));
+	for (size_t i = 0; i < n; i++) {
+		if (!compare_grants(&list[i], grant))
+			return &list[i];
+	}
+	return NULL;
 }
 
 static int end_grant(struct reader *reader, struct fz_error *err)
 {
 	const struct quick_policy *policy = reader->policy;
 	const struct fz_grant *grant = this_grant(reader);
-
+	const struct fz_grant *other = quick_find_grant(policy->grants, policy->n_grants - 1, grant);
 	int ret;
 
-	for (size_t i = 0; i + 1 < policy->n_grants; i++) {
-		if (!quick_grant_same(&policy->grants[i], grant))
-			continue;
+	if (other) {
 		ret = fz_error_set(err, -EINVAL, "[Grant] for the peer, resource and direction of that in line %lu",
-				   policy->grant_lines[i]);
+				   policy->grant_lines[other - policy->grants]);
 		return at_line(reader->quick, reader->begun, ret, err);
 	}
 	ret = grant_check(grant, err);

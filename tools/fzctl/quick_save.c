@@ -130,24 +130,6 @@ static bool same_terms(const struct fz_grant *a, const struct fz_grant *b)
 	       a->has_tag == b->has_tag && (!a->has_tag || !memcmp(a->tag, b->tag, FZ_TAG_LEN));
 }
 
-static const struct fz_resource *find_resource(const struct fz_resource *list, size_t n, const char *name)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (!strcmp(list[i].name, name))
-			return &list[i];
-	}
-	return NULL;
-}
-
-static const struct fz_grant *find_grant(const struct fz_grant *list, size_t n, const struct fz_grant *grant)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (quick_grant_same(&list[i], grant))
-			return &list[i];
-	}
-	return NULL;
-}
-
 static void write_resource(FILE *out, const struct fz_resource *res)
 {
 	char text[FZ_ADDR_TEXT_SIZE], *services = format_services(res);
@@ -258,7 +240,7 @@ static void write_part(FILE *out, const struct part *part, const struct fz_grant
 static void keep_resource(FILE *out, const struct part *part, const struct fz_resource *said,
 			  const struct quick_state *state)
 {
-	const struct fz_resource *is = find_resource(state->resources, state->n_resources, said->name);
+	const struct fz_resource *is = quick_find_resource(state->resources, state->n_resources, said->name);
 
 	if (is && same_resource(said, is))
 		write_part(out, part, NULL);
@@ -269,7 +251,7 @@ static void keep_resource(FILE *out, const struct part *part, const struct fz_re
 static void keep_grant(FILE *out, const struct part *part, const struct fz_grant *said,
 		       const struct quick_state *state)
 {
-	const struct fz_grant *is = find_grant(state->grants, state->n_grants, said);
+	const struct fz_grant *is = quick_find_grant(state->grants, state->n_grants, said);
 
 	if (is && same_terms(said, is) && same_lease(said, says_until(part), is))
 		write_part(out, part, said);
@@ -307,11 +289,12 @@ void quick_write_policy(FILE *out, const struct quick *quick, const struct quick
 {
 	keep_policy(out, quick, policy, state);
 	for (size_t i = 0; i < state->n_resources; i++) {
-		if (!find_resource(policy->resources, policy->n_resources, state->resources[i].name))
+		if (!quick_find_resource(policy->resources, policy->n_resources, state->resources[i].name))
 			write_resource(out, &state->resources[i]);
 	}
 	for (size_t i = 0; i < state->n_grants; i++) {
-		if (!find_grant(policy->grants, policy->n_grants, &state->grants[i]) && !is_over(&state->grants[i]))
+		if (!quick_find_grant(policy->grants, policy->n_grants, &state->grants[i]) &&
+		    !is_over(&state->grants[i]))
 			write_grant(out, &state->grants[i]);
 	}
 }

@@ -146,6 +146,25 @@ int grant_check(const struct fz_grant *grant, struct fz_error *err)
 	return 0;
 }
 
+/* By name. */
+int compare_resources(const void *left, const void *right)
+{
+	return strcmp(((const struct fz_resource *)left)->name, ((const struct fz_resource *)right)->name);
+}
+
+/* By resource, then any before the peers, then direction. */
+int compare_grants(const void *left, const void *right)
+{
+	const struct fz_grant *a = left, *b = right;
+	int order = strcmp(a->resource, b->resource);
+
+	if (!order)
+		order = b->any - a->any;
+	if (!order && !a->any)
+		order = memcmp(a->peer, b->peer, FZ_KEY_LEN);
+	return order ? order : a->direction - b->direction;
+}
+
 /* @first: a direction could have stood there as well */
 static int parse_mode(const char *word, bool first, uint8_t *mode, struct fz_error *err)
 {

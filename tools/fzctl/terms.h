@@ -27,6 +27,8 @@ const struct grant_term *grant_term_find(const char *word);
 int grant_parse_action(const char *word, uint8_t *action, struct fz_error *err);
 int grant_check_lease(const char *value, uint64_t ms, struct fz_error *err);
 int grant_check(const struct fz_grant *grant, struct fz_error *err);
+int compare_resources(const void *left, const void *right);
+int compare_grants(const void *left, const void *right);
 
 int mode_parse(int n, char **words, struct fz_mode_state modes[FZ_DIRECTIONS], struct fz_error *err);
 int mode_check_device(const struct fz_mode_state modes[FZ_DIRECTIONS], struct fz_error *err);

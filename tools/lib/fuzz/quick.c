@@ -10,6 +10,7 @@
 
 #include "../../fzctl/endpoint.h"
 #include "../../fzctl/quick.h"
+#include "../../fzctl/terms.h"
 
 /* Names are not resolved: what asks the network is replaced by what reads numbers. */
 int endpoint_resolve(const char *text, union fz_endpoint *out, struct fz_error *err)
@@ -72,7 +73,7 @@ static void same_policy(const struct quick_policy *a, const struct quick_policy 
 		/* over, and not written */
 		if (a->grants[i].has_lease && !a->grants[i].lease_ms)
 			continue;
-		always(n < b->n_grants && quick_grant_same(&a->grants[i], &b->grants[n]) &&
+		always(n < b->n_grants && !compare_grants(&a->grants[i], &b->grants[n]) &&
 		       a->grants[i].action == b->grants[n].action && a->grants[i].quota == b->grants[n].quota);
 		n++;
 	}
