@@ -38,10 +38,11 @@ bg()
 }
 background_pids=()
 
-# Tries COMMAND until it succeeds, for SECONDS at most; what it said last is shown if it never did.
+# Tries COMMAND until it succeeds, for SECONDS, and on a busy machine four times as many; what it said
+# last is shown if it never did.
 wait_for()
 {
-	local until=$((SECONDS + $1)) said
+	local until=$((SECONDS + 4 * $1)) said
 	shift
 	until said=$("$@" 2>&1); do
 		if ((SECONDS >= until)); then

@@ -88,7 +88,9 @@ flows_add_up()
 {
 	local sum=$(($(told flow-start "$WORK/flows") + $(told flow-end "$WORK/flows") + $(lost "$WORK/flows")))
 
-	[ $((sum + $(stat .events_suppressed))) = 40000 ]
+	sum=$((sum + $(stat .events_suppressed)))
+	echo "$sum of 40000"
+	[ $sum = 40000 ]
 }
 
 flows()

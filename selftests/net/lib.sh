@@ -7,7 +7,7 @@
 #	cmd_ok COMMAND...	fails the case unless it exits 0
 #	cmd_fail COMMAND...	fails the case if it exits 0
 #	cmd_mayfail COMMAND...	runs it whatever it says
-#	wait_for SECONDS COMMAND...	until it exits 0
+#	wait_for SECONDS COMMAND...	until it exits 0; a busy machine gets four times as many
 #	host NAME		makes a namespace, named after the process too: $(ns NAME)
 #	on NAME COMMAND...	runs it there
 #	cable A DEV A4 A6 B DEV B4 B6	connects two hosts
@@ -121,15 +121,18 @@ cmd_mayfail()
 	"$@" >/dev/null 2>&1 || :
 }
 
-# Four looks a second.
+# Four looks a second. What it said last is shown if it never did.
 wait_for()
 {
-	local left=$(($1 * 4))
+	local left=$(($1 * 4 * 4)) out=$WORK/out.$BASHPID
 
 	shift
-	until "$@" >/dev/null 2>&1; do
+	until "$@" >"$out" 2>&1; do
 		left=$((left - 1))
-		[ $left -gt 0 ] || fail "waited in vain for: $*"
+		if [ $left -le 0 ]; then
+			sed 's/^/# /' "$out"
+			fail "waited in vain for: $*"
+		fi
 		read -rt 0.25 _ <>"$WORK/never"
 	done
 	return 0

@@ -205,6 +205,9 @@ moves()
 {
 	local at=creator next floods=()
 
+	# what is left of a pair that failed
+	device_del left under
+	for next in creator first second; do cmd_mayfail host_del "$next"; done
 	host creator first second
 	cable left line 203.0.113.1/24 2001:db8:9::1/64 creator line 203.0.113.2/24 2001:db8:9::2/64
 	device_add left under "$1"
@@ -223,7 +226,7 @@ moves()
 		cmd_ok on "$at" ip addr add 192.168.9.2/24 dev under
 		cmd_ok on "$at" ip link set under up
 		wait_for 30 on "$at" ping -c 1 -W 1 192.168.9.1
-		cmd_ok on left ping -c 1 -W 5 192.168.9.2
+		wait_for 30 on left ping -c 1 -W 1 192.168.9.2
 		on creator ss -Huln 'sport = 1002' | grep -q . || fail "the sockets have moved to $at"
 		on "$at" ping -f -w 120 192.168.9.1 >/dev/null 2>&1 &
 		floods+=($!)
