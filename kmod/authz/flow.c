@@ -13,6 +13,9 @@
 #include "authz/ghosts.h"
 #include "authz/tell.h"
 
+/* How many flows are asked to make room: of the oldest, some may be just being judged. */
+#define CANDIDATES 8
+
 static struct kmem_cache *flow_cache;
 
 const struct rhashtable_params fz_flow_table = {
@@ -384,8 +387,6 @@ static struct fz_flow *new_flow(struct fz_authz *az, const struct fz_flow_key *k
 	flow->side[1].used = jiffies;
 	if (packet->tcp_flags & TCPHDR_FIN)
 		flow->side[dir].fin = true;
-	flow->reopened = key->proto == IPPROTO_TCP && packet->opens &&
-			 fz_ghosts_find(az, key, !dir);
 	spin_lock(&flow->lock);
 	fz_flow_set_grant(az, flow, grant);
 	spin_unlock(&flow->lock);
@@ -403,7 +404,7 @@ static bool may_go(struct fz_authz *az, const struct fz_flow *flow)
 /* Locks a flow that makes room. False if it has to stay, or is being judged: not now, then. */
 static bool take_victim(struct fz_authz *az, struct fz_flow *flow)
 {
-	if (!flow || !spin_trylock(&flow->lock))
+	if (!spin_trylock(&flow->lock))
 		return false;
 	if (may_go(az, flow)) {
 		/* It stays locked until finish_victim(), where sparse cannot follow. */
@@ -414,6 +415,23 @@ static bool take_victim(struct fz_authz *az, struct fz_flow *flow)
 	return false;
 }
 
+/* The first of a list that can make room; @offset is where its flows have the list's node. */
+static struct fz_flow *pick_victim(struct fz_authz *az, struct list_head *list, size_t offset)
+{
+	unsigned int left = CANDIDATES;
+	struct list_head *node;
+
+	list_for_each(node, list) {
+		struct fz_flow *flow = (void *)node - offset;
+
+		if (take_victim(az, flow))
+			return flow;
+		if (!--left)
+			break;
+	}
+	return NULL;
+}
+
 /*
  * Room for one more flow of a peer. Who is over its own budget gives of its own; when the whole
  * device is full, the oldest of all goes. Withdrawn flows go before unanswered ones: as long as
@@ -421,24 +439,22 @@ static bool take_victim(struct fz_authz *az, struct fz_flow *flow)
  */
 static bool make_room(struct fz_authz *az, struct fz_authz_peer *ap, struct fz_flow **victim)
 {
-	struct fz_flow *refused, *fresh;
+	size_t offset;
 
 	lockdep_assert_held(&az->flow_lock);
 	*victim = NULL;
 	if (ap->n_flows >= READ_ONCE(az->max_peer_flows)) {
-		refused = list_first_entry_or_null(&ap->refused, struct fz_flow, peer_node);
-		fresh = list_first_entry_or_null(&ap->fresh, struct fz_flow, peer_node);
+		offset = offsetof(struct fz_flow, peer_node);
+		*victim = pick_victim(az, &ap->refused, offset) ?:
+			  pick_victim(az, &ap->fresh, offset);
 	} else if (az->n_flows >= READ_ONCE(az->max_flows)) {
-		refused = list_first_entry_or_null(&az->refused, struct fz_flow, device_node);
-		fresh = list_first_entry_or_null(&az->fresh, struct fz_flow, device_node);
+		offset = offsetof(struct fz_flow, device_node);
+		*victim = pick_victim(az, &az->refused, offset) ?:
+			  pick_victim(az, &az->fresh, offset);
 	} else {
 		return true;
 	}
-	if (take_victim(az, refused))
-		*victim = refused;
-	else if (take_victim(az, fresh))
-		*victim = fresh;
-	else
+	if (!*victim)
 		return false;
 	unlist_flow(az, *victim);
 	return true;
@@ -507,6 +523,8 @@ static struct fz_flow *link_flow(struct fz_authz *az, struct fz_flow *flow, bool
 		return old;
 	if (!make_room(az, ap, victim))
 		return NULL;
+	/* Ghosts come with this lock: none takes the place of what was not found above. */
+	flow->reopened = opens && fz_ghosts_find(az, &flow->key, !flow->dir);
 	old = rhashtable_lookup_get_insert_fast(&az->flows, &flow->node, fz_flow_table);
 	if (IS_ERR(old))
 		return NULL;

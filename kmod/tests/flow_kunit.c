@@ -933,6 +933,39 @@ static void makes_room(struct kunit *test)
 	expect_passes(0, FZ_DIR_IN, &tuple, 0);
 }
 
+/* What is just being judged does not keep another from making room. */
+static void busy_flows_stay(struct kunit *test)
+{
+	struct fz_stage *stage = test->priv;
+	static struct lock_class_key busy;
+	struct fz_flow *oldest;
+	struct fz_tuple tuple;
+	unsigned int i;
+
+	set_up(stage, FZ_DIR_IN);
+	for (i = 0; i < FZ_DIRS; i++) {
+		/* First it is the peer that has too many, then all of them. */
+		fz_max_flows_set(&stage->az, 3);
+		stage->az.max_peer_flows = 3 + i;
+		fz_stage_tuple(stage, &tuple, IPPROTO_UDP, "10.8.0.1", 1000, "10.2.0.2", 53);
+		for (; tuple.sport < 1003; tuple.sport++)
+			expect_passes(0, FZ_DIR_IN, &tuple, 0);
+		tuple.sport = 1000;
+		oldest = fz_stage_flow(stage, 0, FZ_DIR_IN, &tuple);
+		KUNIT_ASSERT_NOT_NULL(test, oldest);
+		/* Another CPU's, in truth: lockdep must not take it for that of the new flow. */
+		lockdep_set_class(&oldest->lock, &busy);
+		spin_lock_bh(&oldest->lock);
+		tuple.sport = 1003;
+		expect_passes(0, FZ_DIR_IN, &tuple, 0);
+		spin_unlock_bh(&oldest->lock);
+		KUNIT_EXPECT_FALSE(test, oldest->dead);
+		tuple.sport = 1001;
+		KUNIT_EXPECT_NULL(test, fz_stage_flow(stage, 0, FZ_DIR_IN, &tuple));
+		fz_flow_flush(&stage->az, NULL);
+	}
+}
+
 /*
  * A table full of withdrawn flows takes new ones, and those that made room for them still do not
  * come back as replies.
@@ -1226,6 +1259,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(refuses_bad_modes),
 	KUNIT_CASE(open_is_open),
 	KUNIT_CASE(makes_room),
+	KUNIT_CASE(busy_flows_stay),
 	KUNIT_CASE(withdrawn_flows_make_room),
 	KUNIT_CASE(ghosts_grow_with_the_table),
 	KUNIT_CASE(silence_ends_it),
