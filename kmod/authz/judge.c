@@ -321,11 +321,12 @@ static enum outcome judge_reverse(struct fz_bundle *bundle, struct fz_flow *flow
 	struct fz_decision decision;
 	enum fz_reason reason;
 
+	/* Before it is charged: that comes when it is judged again. */
+	if (follows(bundle, flow, skb))
+		return GONE;
 	decide_alone(bundle, packet, &decision);
 	if (decision.verdict != FZ_VERDICT_PASS)
 		return refuse(bundle, packet, why->reason == FZ_REASON_NONE ? &decision : why, skb);
-	if (follows(bundle, flow, skb))
-		return GONE;
 	reason = remember_fragment(bundle, packet, &flow->key);
 	if (reason != FZ_REASON_NONE)
 		return refuse_for(bundle, packet, reason, skb);

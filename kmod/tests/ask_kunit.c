@@ -519,6 +519,41 @@ static void nobody_overtakes(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, fz_stage_pass(stage, 0, FZ_DIR_IN, &tuple, 0));
 }
 
+/* What begins at the far end waits as well, and uses up its own grant once, when it is judged again. */
+static void followers_are_charged_once(struct kunit *test)
+{
+	struct fz_stage *stage = test->priv;
+	struct fz_grant_spec grant = {
+		.ap = &stage->peers[0],
+		.resource = "back",
+		.dir = FZ_DIR_OUT,
+		.action = FZ_ACTION_ALLOW,
+		/* for two packets of 40 bytes */
+		.limits = { .quota = 100 },
+	};
+	struct fz_tuple tuple, reply;
+	struct fz_flow *flow;
+
+	set_up(stage);
+	fz_stage_resource(stage, 0, "back", "10.8.0.0/16", "");
+	ssh(stage, &tuple, 1000);
+	reply = fz_stage_reply(&tuple);
+	/* Both ends begin at once. */
+	fz_stage_pass(stage, 0, FZ_DIR_IN, &tuple, 2);
+	fz_stage_pass(stage, 0, FZ_DIR_OUT, &reply, 2);
+	KUNIT_EXPECT_EQ(test, 2, stage->n_requests);
+	fz_stage_grant(stage, 0, 0, "ssh", FZ_DIR_IN, FZ_ACTION_ALLOW, 0);
+	KUNIT_EXPECT_EQ(test, 0, fz_grant_set(&stage->az, 0, &grant, 1, NULL, NULL));
+	fz_stage_pass(stage, 0, FZ_DIR_IN, &tuple, 2);
+	flow = fz_stage_flow(stage, 0, FZ_DIR_IN, &tuple);
+	KUNIT_ASSERT_NOT_NULL(test, flow);
+	flow->held = true;
+	KUNIT_EXPECT_FALSE(test, fz_stage_pass(stage, 0, FZ_DIR_OUT, &reply, 2));
+	KUNIT_EXPECT_EQ(test, 0, answer(stage, last_id(stage), FZ_VERDICT_PASS, 0));
+	KUNIT_EXPECT_EQ(test, 2, skb_queue_len(&stage->sent));
+	KUNIT_EXPECT_FALSE(test, fz_stage_pass(stage, 0, FZ_DIR_OUT, &reply, 2));
+}
+
 static struct kunit_case cases[] = {
 	KUNIT_CASE(passes_in_order),
 	KUNIT_CASE(a_grant_decides),
@@ -534,6 +569,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(followers_are_bounded),
 	KUNIT_CASE(fragments_follow),
 	KUNIT_CASE(nobody_overtakes),
+	KUNIT_CASE(followers_are_charged_once),
 	{}
 };
 
