@@ -13,7 +13,8 @@ import pathlib
 import statistics
 import sys
 
-SIDES = {'wireguard': 'in-tree', 'nftables': 'in-tree + nftables', 'enforce': 'fz, enforce', 'open': 'fz, open'}
+SIDES = {'wireguard': 'in-tree', 'nftables': 'in-tree + nftables', 'enforce': 'fz, enforce', 'open': 'fz, open',
+         'none': 'no tunnel'}
 # Unit, and how many of what was measured are one of it.
 FIGURES = {
     'tcp1': ('TCP, 1 stream', 'Mbit/s', 1),
@@ -172,7 +173,7 @@ def markdown(result):
 
 
 def plot(result, cpus, kind):
-    sides = [s for s in result.sides(cpus) if s != 'wireguard']
+    sides = [s for s in result.sides(cpus) if s not in ('wireguard', 'none')]
     print('figure', *(f'"{SIDES[s]}"' for s in sides))
     for name in result.names(cpus):
         if (FIGURES[name][1] == 'us') == (kind == 'time'):

@@ -8,6 +8,7 @@
 #			protocol and port are in a set; conntrack. What is outside of the tunnel is not tracked
 #	enforce		fz, mode enforce, the same rules as grants
 #	open		fz, mode open
+#	none		no tunnel, a second cable in its place: what sockets, stack and cable cost alone
 #
 # Both ends decide, each from its side: left what it opens, right what is opened towards it. There are $grants rules: for UDP
 # port 7000 of one address each, from 10.64.0.0 on, and $flows flows in the tables of both ends, answered,
@@ -111,11 +112,29 @@ load_flows()
 	[ "$have" -ge $((flows * 98 / 100)) ] || { echo "$1: the table does not hold the flows" >&2; exit 1; }
 }
 
+# cable: what is there instead of a tunnel
+cable()
+{
+	local end host
+
+	ip link add $dev mtu 1420 netns "$left" type veth peer name $dev mtu 1420 netns "$right"
+	for end in 1 2; do
+		host=$([ $end = 1 ] && echo "$left" || echo "$right")
+		on "$host" ip addr add 10.0.0.$end/24 dev $dev
+		on "$host" ip link set $dev up
+	done
+}
+
 # side_up NAME
 side_up()
 {
 	side "$1"
 	hosts
+	if [ "$1" = none ]; then
+		cable
+		serve 10.0.0.2
+		return
+	fi
 	tunnel "$(kind_of "$1")" $dev 10.0.0 51820 "$(control_of "$1")"
 	on "$left" "$(control_of "$1")" set $dev peer "$(wg pubkey <"$work/$dev.2")" \
 		allowed-ips 10.0.0.2/32,10.64.0.0/10

@@ -52,7 +52,8 @@ boot_qemu() {
 		devices=(-initrd "$(echo "$kernel_dir"/initramfs-*)")
 	else
 		devices=(-machine q35)
-		words+=" tsc=unstable clocksource=hpet printk.time=1 $SLAB_DEBUG init=$run_dir/init"
+		words+=" tsc=unstable clocksource=hpet printk.time=1 init=$run_dir/init"
+		[[ $lab != debug ]] || words+=" $SLAB_DEBUG"
 		words+=" root=root rootfstype=9p ro rootflags=trans=virtio,version=9p2000.L,msize=512000,cache=loose"
 	fi
 	if [[ $LAB_TTY ]]; then
