@@ -30,7 +30,7 @@ static int apply_modes(struct kernel *k, const struct desired *d, const struct f
 	int ret = 0;
 
 	if (!dev)
-		return fz_error_set(err, -ENOMEM, "out of memory");
+		return fz_error_memory(err);
 	for (want = d->modes; want && !ret; want = want->hh.next) {
 		struct fz_mode_state *mode = &dev->mode[want->key.direction];
 		const struct fz_mode_state *old = now ? &now->mode[want->key.direction] : NULL;
@@ -41,7 +41,7 @@ static int apply_modes(struct kernel *k, const struct desired *d, const struct f
 			if (!peer)
 				peer = fz_device_add_peer(dev);
 			if (!peer) {
-				ret = fz_error_set(err, -ENOMEM, "out of memory");
+				ret = fz_error_memory(err);
 				break;
 			}
 			memcpy(peer->public_key, want->key.peer, FZ_KEY_LEN);
@@ -92,7 +92,7 @@ static int apply_policy(struct kernel *k, const struct desired *d, struct fz_err
 	specs = calloc(HASH_COUNT(d->resources) + 1, sizeof(*specs));
 	grants = calloc(HASH_COUNT(d->grants) + 1, sizeof(*grants));
 	if (!specs || !grants) {
-		ret = fz_error_set(err, -ENOMEM, "out of memory");
+		ret = fz_error_memory(err);
 		goto out;
 	}
 	for (res = d->resources; res; res = res->hh.next)
@@ -243,7 +243,7 @@ static int set_grants(struct kernel *k, struct desired *d, const fz_Item *items,
 	int ret = 0;
 
 	if (!specs)
-		return fz_error_set(err, -ENOMEM, "out of memory");
+		return fz_error_memory(err);
 	for (size_t i = 0; i < n; i++) {
 		if (items[i].remove || items[i].which_body != fz_Item_grant_tag)
 			continue;

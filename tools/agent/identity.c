@@ -111,7 +111,7 @@ int identity_open(struct identity *id, const char *directory, struct fz_error *e
 	id->lock = -1;
 	id->path = strdup(directory);
 	if (!id->path)
-		return fz_error_set(err, -ENOMEM, "out of memory");
+		return fz_error_memory(err);
 	if (mkdir(directory, 0700) && errno != EEXIST)
 		return fz_error_set(err, -errno, "the state directory %s cannot be made: %s", directory,
 				    strerror(errno));

@@ -46,7 +46,7 @@ static int complete_device(struct kernel *k, uint16_t port, struct fz_error *err
 		return ret;
 	set = fz_device_new(k->dev);
 	if (!set) {
-		ret = fz_error_set(err, -ENOMEM, "out of memory");
+		ret = fz_error_memory(err);
 		goto out;
 	}
 	if (!(now->has & FZ_HAS_PRIVATE_KEY) || fz_key_is_zero(now->private_key)) {

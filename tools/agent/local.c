@@ -561,7 +561,7 @@ struct local *local_new(struct agent *a, const char *path, struct fz_error *err)
 	}
 	local = calloc(1, sizeof(*local));
 	if (!local) {
-		fz_error_set(err, -ENOMEM, "out of memory");
+		fz_error_memory(err);
 		return NULL;
 	}
 	local->a = a;

@@ -203,7 +203,7 @@ static int start(struct agent *a, const struct options *o, struct fz_error *err)
 	a->paths = paths_new(a);
 	a->reports = reports_new(a);
 	if (!a->access || !a->paths || !a->reports)
-		return fz_error_set(err, -ENOMEM, "out of memory");
+		return fz_error_memory(err);
 	a->local = local_new(a, o->control, err);
 	if (!a->local)
 		return err->code;
@@ -221,7 +221,7 @@ static int start(struct agent *a, const struct options *o, struct fz_error *err)
 	ret = sandbox_enter(o->state, o->control, err);
 	if (ret)
 		return ret;
-	return session_start(a) ? fz_error_set(err, -ENOMEM, "out of memory") : 0;
+	return session_start(a) ? fz_error_memory(err) : 0;
 }
 
 /*

@@ -66,7 +66,7 @@ int masquerade_apply(const char *dev, const struct desired *d, struct fz_error *
 
 	out = open_memstream(&commands, &size);
 	if (!out)
-		return fz_error_set(err, -ENOMEM, "out of memory");
+		return fz_error_memory(err);
 	fprintf(out, "add table inet fz-%s\ndelete table inet fz-%s\n", dev, dev);
 	fprintf(out, "table inet fz-%s {\n\tchain postrouting {\n"
 		"\t\ttype nat hook postrouting priority srcnat; policy accept;\n", dev);
@@ -80,7 +80,7 @@ int masquerade_apply(const char *dev, const struct desired *d, struct fz_error *
 			fz_format_prefix(text, sizeof(text), &want->prefix));
 	}
 	fprintf(out, "\t}\n}\n");
-	ret = fclose(out) ? fz_error_set(err, -ENOMEM, "out of memory") : run(commands, err);
+	ret = fclose(out) ? fz_error_memory(err) : run(commands, err);
 	free(commands);
 	return ret;
 }

@@ -242,7 +242,7 @@ int kernel_ask_apply(struct kernel *k, const struct desired *d, const struct fz_
 		return 0;
 	dev = fz_device_new(k->dev);
 	if (!dev)
-		return fz_error_set(err, -ENOMEM, "out of memory");
+		return fz_error_memory(err);
 	dev->flags |= FZ_DEVICE_F_REPLACE_ASK_PREFIXES;
 	for (want = d->prefixes; want && !ret; want = want->hh.next) {
 		if (want->key.kind == PREFIX_ASK)

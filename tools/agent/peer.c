@@ -224,7 +224,7 @@ int kernel_peer_set(struct kernel *k, struct want_peer *want, const struct fz_pe
 	int ret;
 
 	if (!dev)
-		return fz_error_set(err, -ENOMEM, "out of memory");
+		return fz_error_memory(err);
 	ret = fill_peer(k, want, now, peer, &differs, err);
 	if (connect) {
 		peer->flags |= FZ_PEER_F_CONNECT;
@@ -251,7 +251,7 @@ int kernel_peer_remove(struct kernel *k, const uint8_t key[FZ_KEY_LEN], struct f
 	int ret;
 
 	if (!dev)
-		return fz_error_set(err, -ENOMEM, "out of memory");
+		return fz_error_memory(err);
 	peer->flags |= FZ_PEER_F_REMOVE_ME | FZ_PEER_F_UPDATE_ONLY;
 	ret = fz_nl_device_set(k->nl, dev, err);
 	fz_device_free(dev);
@@ -281,10 +281,10 @@ int kernel_peer_candidates(struct kernel *k, struct want_peer *want, const struc
 	dev = one_peer(k, want->key, &peer);
 	if (!dev || want_peer_candidates(want, list, n)) {
 		fz_device_free(dev);
-		return fz_error_set(err, -ENOMEM, "out of memory");
+		return fz_error_memory(err);
 	}
 	peer->flags |= FZ_PEER_F_UPDATE_ONLY | (connect ? FZ_PEER_F_CONNECT : 0);
-	ret = add_candidates(peer, list, n) ? fz_error_set(err, -ENOMEM, "out of memory")
+	ret = add_candidates(peer, list, n) ? fz_error_memory(err)
 					    : fz_nl_device_set(k->nl, dev, err);
 	fz_device_free(dev);
 	return ret;
@@ -298,7 +298,7 @@ static int set_key(struct kernel *k, const struct want_peer *want, struct fz_err
 	int ret;
 
 	if (!dev)
-		return fz_error_set(err, -ENOMEM, "out of memory");
+		return fz_error_memory(err);
 	memcpy(peer->preshared_key, want->preshared, FZ_KEY_LEN);
 	peer->has |= FZ_HAS_PRESHARED_KEY;
 	peer->flags |= FZ_PEER_F_UPDATE_ONLY;
@@ -355,7 +355,7 @@ int kernel_peer_key(struct kernel *k, struct want_peer *want, const fz_PeerKey *
 	int ret;
 
 	if (!dev)
-		return fz_error_set(err, -ENOMEM, "out of memory");
+		return fz_error_memory(err);
 	ret = open_sealed(k, peer->preshared_key, key->sealed_psk.bytes, key->sealed_psk.size, err);
 	peer->has |= FZ_HAS_PRESHARED_KEY;
 	peer->flags |= FZ_PEER_F_UPDATE_ONLY;

@@ -136,7 +136,7 @@ int session_join(struct agent *a, const struct fz_invite *invite, const char *na
 				    sizeof(join->name) - 1);
 	join = calloc(1, sizeof(*join));
 	if (!join)
-		return fz_error_set(err, -ENOMEM, "out of memory");
+		return fz_error_memory(err);
 	*a->trouble = '\0';
 	a->refused = false;
 	join->invite = *invite;

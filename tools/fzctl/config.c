@@ -11,11 +11,6 @@
 #include <string.h>
 #include <strings.h>
 
-static int no_memory(struct fz_error *err)
-{
-	return fz_error_set(err, -ENOMEM, "out of memory");
-}
-
 static int parse_key(const char *value, uint8_t key[FZ_KEY_LEN], struct fz_error *err)
 {
 	if (!fz_key_parse(key, value))
@@ -116,7 +111,7 @@ static int parse_allowedip(char *word, struct fz_peer *peer, bool quiet, struct 
 		prefix.len = (uint8_t)len;
 	if (fz_parse_prefix(word, &prefix, NULL) && !quiet)
 		fprintf(stderr, "Warning: AllowedIP has nonzero host part: %s\n", word);
-	return fz_peer_add_allowedip(peer, &prefix, flags) ? no_memory(err) : 0;
+	return fz_peer_add_allowedip(peer, &prefix, flags) ? fz_error_memory(err) : 0;
 }
 
 static int parse_allowedips(const char *value, struct fz_peer *peer, bool quiet, struct fz_error *err)
@@ -130,7 +125,7 @@ static int parse_allowedips(const char *value, struct fz_peer *peer, bool quiet,
 		return 0;
 	copy = rest = malloc(strlen(value) + 1);
 	if (!copy)
-		return no_memory(err);
+		return fz_error_memory(err);
 	/* as wg does */
 	for (; *value; value++) {
 		if (!isspace((unsigned char)*value))
@@ -243,7 +238,7 @@ int config_line(struct config_parser *parser, const char *line, struct fz_error 
 	int ret = 0;
 
 	if (!clean)
-		return no_memory(err);
+		return fz_error_memory(err);
 	for (; *line && *line != '#'; line++) {
 		if (!isspace((unsigned char)*line))
 			clean[len++] = *line;
@@ -260,7 +255,7 @@ int config_line(struct config_parser *parser, const char *line, struct fz_error 
 		if (parser->peer)
 			parser->peer->flags = FZ_PEER_F_REPLACE_ALLOWEDIPS;
 		else
-			ret = no_memory(err);
+			ret = fz_error_memory(err);
 	} else if (parser->in_interface) {
 		ret = interface_line(parser->dev, clean, err);
 	} else if (parser->peer) {
@@ -361,11 +356,11 @@ int config_words(const char *name, int n, char **words, struct fz_device **out, 
 	int ret = 0, used;
 
 	if (!dev)
-		return no_memory(err);
+		return fz_error_memory(err);
 	for (int i = 0; i < n && !ret; i += used) {
 		if (!strcmp(words[i], "peer") && i + 1 < n) {
 			peer = fz_device_add_peer(dev);
-			ret = peer ? parse_key(words[i + 1], peer->public_key, err) : no_memory(err);
+			ret = peer ? parse_key(words[i + 1], peer->public_key, err) : fz_error_memory(err);
 			used = 2;
 			continue;
 		}

@@ -145,7 +145,7 @@ int endpoint_resolve(const char *text, union fz_endpoint *out, struct fz_error *
 	int ret;
 
 	if (!copy)
-		return fz_error_set(err, -ENOMEM, "out of memory");
+		return fz_error_memory(err);
 	ret = cut(text, copy, &host, &port, err);
 	if (!ret)
 		ret = check_port(port, err);

@@ -26,11 +26,6 @@ struct reader {
 	unsigned long number;
 };
 
-static int no_memory(struct fz_error *err)
-{
-	return fz_error_set(err, -ENOMEM, "out of memory");
-}
-
 /**
  * quick_list_add - append a text
  * @list: grows
@@ -44,11 +39,11 @@ int quick_list_add(struct quick_list *list, const char *text, struct fz_error *e
 	char **grown = reallocarray(list->texts, list->n + 1, sizeof(*grown));
 
 	if (!grown)
-		return no_memory(err);
+		return fz_error_memory(err);
 	list->texts = grown;
 	grown[list->n] = strdup(text);
 	if (!grown[list->n])
-		return no_memory(err);
+		return fz_error_memory(err);
 	list->n++;
 	return 0;
 }
@@ -85,12 +80,12 @@ static int add_line(struct quick_lines *lines, const char *text, unsigned long n
 	struct quick_line *grown = reallocarray(lines->lines, lines->n + 1, sizeof(*grown));
 
 	if (!grown)
-		return no_memory(err);
+		return fz_error_memory(err);
 	lines->lines = grown;
 	grown[lines->n].text = strdup(text);
 	grown[lines->n].number = number;
 	if (!grown[lines->n].text)
-		return no_memory(err);
+		return fz_error_memory(err);
 	lines->n++;
 	return 0;
 }
@@ -134,7 +129,7 @@ static int read_addresses(struct quick *quick, char *value, struct fz_error *err
 	while (!ret && (word = strtok_r(value, "," QUICK_SPACE, &value))) {
 		grown = reallocarray(quick->addresses, quick->n_addresses + 1, sizeof(*grown));
 		if (!grown)
-			return no_memory(err);
+			return fz_error_memory(err);
 		quick->addresses = grown;
 		ret = parse_address(word, &grown[quick->n_addresses], err);
 		if (!ret)
@@ -211,7 +206,7 @@ static int read_table(struct quick *quick, const char *value, struct fz_error *e
 		return 0;
 	quick->table_text = strdup(value);
 	if (!quick->table_text)
-		return no_memory(err);
+		return fz_error_memory(err);
 	if (quick->no_routes || !strcmp(value, "auto"))
 		return 0;
 	if (isdigit((unsigned char)*value)) {
@@ -350,7 +345,7 @@ static int read_line(struct reader *reader, const char *line, struct fz_error *e
 	int ret;
 
 	if (!copy || !text) {
-		ret = no_memory(err);
+		ret = fz_error_memory(err);
 	} else {
 		ret = own_line(reader, copy, &ours, err);
 		if (!ret && !ours)
@@ -412,7 +407,7 @@ int quick_read(const char *path, const char *name, struct quick *quick, struct f
 		return fz_error_set(err, -errno, "cannot read \"%s\": %s", path, strerror(errno));
 	quick->path = strdup(path);
 	if (!quick->path)
-		ret = no_memory(err);
+		ret = fz_error_memory(err);
 	while (!ret && (len = getline(&line, &size, file)) >= 0)
 		ret = next_line(&reader, line, (size_t)len, err);
 	if (!ret && ferror(file))
@@ -442,7 +437,7 @@ int quick_config(const struct quick *quick, bool check, struct fz_device **out, 
 
 	ret = config_begin(&parser, quick->name, false);
 	if (ret)
-		return no_memory(err);
+		return fz_error_memory(err);
 	parser.check = check;
 	for (size_t i = 0; i < quick->config.n && !ret; i++) {
 		ret = config_line(&parser, quick->config.lines[i].text, err);

@@ -64,11 +64,6 @@ struct reader {
 	unsigned long said[KEYS_MAX];
 };
 
-static int no_memory(struct fz_error *err)
-{
-	return fz_error_set(err, -ENOMEM, "out of memory");
-}
-
 static int no_value(struct fz_error *err)
 {
 	return fz_error_set(err, -EINVAL, "there is no value");
@@ -106,11 +101,11 @@ static int grow(const struct reader *reader, void **list, unsigned long **lines,
 	unsigned long *numbers;
 
 	if (!grown)
-		return no_memory(err);
+		return fz_error_memory(err);
 	*list = grown;
 	numbers = reallocarray(*lines, *n + 1, sizeof(*numbers));
 	if (!numbers)
-		return no_memory(err);
+		return fz_error_memory(err);
 	*lines = numbers;
 	numbers[*n] = reader->number;
 	memset((char *)grown + *n * size, 0, size);
@@ -160,7 +155,7 @@ static int take_prefixes(struct reader *reader, char *value, struct fz_error *er
 		if (ret)
 			return ret;
 		if (fz_resource_add_prefix(res, &prefix))
-			return no_memory(err);
+			return fz_error_memory(err);
 	}
 	return res->n_prefixes > before ? 0 : no_value(err);
 }
@@ -351,7 +346,7 @@ static int read_line(struct reader *reader, const struct quick_line *line, struc
 	int ret = 0;
 
 	if (!copy)
-		return no_memory(err);
+		return fz_error_memory(err);
 	reader->number = line->number;
 	name = quick_split(copy, &value);
 	if (*name == '[')
@@ -404,7 +399,7 @@ static int read_mode(const struct quick *quick, struct quick_policy *policy, str
 	}
 	value = strdup(lines[0].text);
 	if (!value)
-		return no_memory(err);
+		return fz_error_memory(err);
 	ret = parse_mode(value, policy, err);
 	free(value);
 	return ret ? at_key(quick, lines[0].number, "Mode", ret, err) : 0;

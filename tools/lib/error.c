@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "error.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -39,6 +40,17 @@ int fz_error_set(struct fz_error *err, int code, const char *fmt, ...)
 	fz_error_vset(err, code, fmt, args);
 	va_end(args);
 	return code;
+}
+
+/**
+ * fz_error_memory - there was no memory
+ * @err: where to; NULL drops it
+ *
+ * Return: -ENOMEM
+ */
+int fz_error_memory(struct fz_error *err)
+{
+	return fz_error_set(err, -ENOMEM, "out of memory");
 }
 
 /**

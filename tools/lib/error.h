@@ -32,6 +32,7 @@ int fz_error_set(struct fz_error *err, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 int fz_error_vset(struct fz_error *err, int code, const char *fmt, va_list args)
 	__attribute__((format(printf, 3, 0)));
+int fz_error_memory(struct fz_error *err);
 void fz_error_prefix(struct fz_error *err, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 

@@ -79,7 +79,7 @@ int fz_nl_open(struct fz_nl **out, struct fz_error *err)
 	int ret;
 
 	if (!nl)
-		return fz_error_set(err, -ENOMEM, "out of memory");
+		return fz_error_memory(err);
 	nl->poll_fd = -1;
 	nl->wake_fd = -1;
 	nl->kept_tail = &nl->kept_head;

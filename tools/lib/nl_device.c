@@ -400,7 +400,7 @@ static int read_device(const struct nlmsghdr *nlh, void *arg, struct fz_error *e
 			break;
 		}
 		if (ret)
-			return fz_error_set(err, -ENOMEM, "out of memory");
+			return fz_error_memory(err);
 	}
 	return 0;
 }
@@ -426,7 +426,7 @@ int fz_nl_device_get(struct fz_nl *nl, const char *name, struct fz_device **out,
 		fz_device_free(dev);
 		dev = fz_device_new(name);
 		if (!dev)
-			return fz_error_set(err, -ENOMEM, "out of memory");
+			return fz_error_memory(err);
 		mnl_attr_put_strz_check(nlh, FZ_MSG_SIZE, FZ_DEVICE_A_IFNAME, name);
 		ret = fz_nl_talk(nl, &nl->cmd, name, nlh, read_device, dev, err);
 		if (ret || !nl->cmd.interrupted)
@@ -474,5 +474,5 @@ int fz_nl_device_list(char (**names)[IFNAMSIZ], size_t *n, struct fz_error *err)
 			memcpy((*names)[(*n)++], links[i].name, IFNAMSIZ);
 	}
 	free(links);
-	return *names ? 0 : fz_error_set(err, -ENOMEM, "out of memory");
+	return *names ? 0 : fz_error_memory(err);
 }

@@ -34,7 +34,7 @@ static int read_flows(const struct nlmsghdr *nlh, void *arg, struct fz_error *er
 			continue;
 		flow = fz_list_append((void **)&dump->list, &dump->n, sizeof(*flow));
 		if (!flow)
-			return fz_error_set(err, -ENOMEM, "out of memory");
+			return fz_error_memory(err);
 		fz_get_flow(attr, flow);
 	}
 	return 0;

@@ -264,7 +264,7 @@ static int read_resources(const struct nlmsghdr *nlh, void *arg, struct fz_error
 		if (!res || strcmp(res->name, name))
 			res = fz_list_append((void **)&dump->list, &dump->n, sizeof(*res));
 		if (!res || fz_get_resource(attr, res))
-			return fz_error_set(err, -ENOMEM, "out of memory");
+			return fz_error_memory(err);
 	}
 	return 0;
 }
@@ -322,7 +322,7 @@ static int read_grants(const struct nlmsghdr *nlh, void *arg, struct fz_error *e
 			continue;
 		grant = fz_list_append((void **)&dump->list, &dump->n, sizeof(*grant));
 		if (!grant)
-			return fz_error_set(err, -ENOMEM, "out of memory");
+			return fz_error_memory(err);
 		fz_get_grant(attr, grant);
 	}
 	return 0;

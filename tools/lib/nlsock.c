@@ -25,7 +25,7 @@ int fz_nlsock_open(struct fz_nlsock *s, int bus, struct fz_error *err)
 	s->tx = malloc(FZ_MSG_SIZE);
 	s->rx = malloc(FZ_RX_SIZE);
 	if (!s->tx || !s->rx) {
-		ret = fz_error_set(err, -ENOMEM, "out of memory");
+		ret = fz_error_memory(err);
 		goto fail;
 	}
 	s->sock = mnl_socket_open2(bus, SOCK_CLOEXEC);

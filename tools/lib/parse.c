@@ -247,7 +247,7 @@ static int parse_port_list(const char *word, const char *list, uint8_t protocol,
 								"port or range of ports");
 		}
 		if (fz_resource_add_service(out, &service))
-			return fz_error_set(err, -ENOMEM, "out of memory");
+			return fz_error_memory(err);
 		if (!*end)
 			return 0;
 	}
@@ -270,7 +270,7 @@ int fz_parse_service(const char *word, struct fz_resource *out, struct fz_error 
 	if (!strcmp(word, "icmp")) {
 		service.protocol = IPPROTO_ICMP;
 		if (fz_resource_add_service(out, &service))
-			return fz_error_set(err, -ENOMEM, "out of memory");
+			return fz_error_memory(err);
 		service.protocol = IPPROTO_ICMPV6;
 	} else if (fz_parse_protocol(word, &service.protocol, NULL)) {
 		return fz_error_set(err, -EINVAL,
@@ -278,7 +278,7 @@ int fz_parse_service(const char *word, struct fz_resource *out, struct fz_error 
 				    word);
 	}
 	if (fz_resource_add_service(out, &service))
-		return fz_error_set(err, -ENOMEM, "out of memory");
+		return fz_error_memory(err);
 	return 0;
 }
 

@@ -29,7 +29,7 @@ int fz_rtnl_open(struct fz_rtnl **out, struct fz_error *err)
 	int ret;
 
 	if (!rt)
-		return fz_error_set(err, -ENOMEM, "out of memory");
+		return fz_error_memory(err);
 	ret = fz_nlsock_open(&rt->s, NETLINK_ROUTE, err);
 	if (ret) {
 		free(rt);
@@ -249,7 +249,7 @@ static int read_link_row(const struct nlmsghdr *nlh, void *arg, struct fz_error 
 	struct fz_link *link = fz_list_append(&rows->list, &rows->n, sizeof(*link));
 
 	if (!link)
-		return fz_error_set(err, -ENOMEM, "out of memory");
+		return fz_error_memory(err);
 	read_link(nlh, link);
 	return 0;
 }
@@ -387,7 +387,7 @@ static int read_addr_row(const struct nlmsghdr *nlh, void *arg, struct fz_error 
 		return 0;
 	row = fz_list_append(&rows->list, &rows->n, sizeof(*row));
 	if (!row)
-		return fz_error_set(err, -ENOMEM, "out of memory");
+		return fz_error_memory(err);
 	row->ifindex = ifa->ifa_index;
 	row->prefix.addr = addr;
 	row->prefix.len = ifa->ifa_prefixlen;
@@ -538,7 +538,7 @@ static int read_route_row(const struct nlmsghdr *nlh, void *arg, struct fz_error
 		return 0;
 	row = fz_list_append(&rows->list, &rows->n, sizeof(*row));
 	if (!row)
-		return fz_error_set(err, -ENOMEM, "out of memory");
+		return fz_error_memory(err);
 	read_route(nlh, row);
 	return 0;
 }
@@ -682,7 +682,7 @@ static int read_rule_row(const struct nlmsghdr *nlh, void *arg, struct fz_error 
 
 	row = fz_list_append(&rows->list, &rows->n, sizeof(*row));
 	if (!row)
-		return fz_error_set(err, -ENOMEM, "out of memory");
+		return fz_error_memory(err);
 	read_attrs(&attrs, nlh, sizeof(*hdr));
 	row->family = hdr->family;
 	row->priority = fz_attr_u32(&attrs, FRA_PRIORITY);
