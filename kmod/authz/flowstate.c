@@ -15,8 +15,11 @@ static u32 timeout_of(const struct fz_authz *az, const struct fz_flow *flow)
 	u8 state = READ_ONCE(flow->state);
 
 	if (flow->key.proto == IPPROTO_TCP) {
-		/* It stands for the withdrawn one too, which may be silent for that long. */
-		if (READ_ONCE(flow->reopened))
+		/*
+		 * It stands for the withdrawn one too, or is one; and a connection that is said to be
+		 * closed may be silent for that long, too, if it is not.
+		 */
+		if (READ_ONCE(flow->reopened) || READ_ONCE(flow->refused))
 			return READ_ONCE(timeouts->tcp_established);
 		if (state == FZ_FLOW_ESTABLISHED)
 			return READ_ONCE(timeouts->tcp_established);
@@ -222,10 +225,8 @@ static bool check_locked(struct fz_authz *az, struct fz_flow *flow, u32 gen, u64
 
 	lockdep_assert_held(&flow->lock);
 	if (flow->dead) {
-		*why = (struct fz_decision){
-			.verdict = FZ_VERDICT_REFUSE,
-			.reason = FZ_REASON_NO_GRANT,
-		};
+		/* Out of the table, too: whoever ended it let go of the lock after that. */
+		*why = (struct fz_decision){ .verdict = FZ_VERDICT_REFUSE };
 		return false;
 	}
 	if (!refused && is_current(flow, gen, now)) {
@@ -250,7 +251,8 @@ static bool check_locked(struct fz_authz *az, struct fz_flow *flow, u32 gen, u64
  * @az: the device's
  * @flow: the flow
  * @now: boot clock, ns
- * @why: if it may not, filled in with the decision that ended it
+ * @why: if it may not, filled in with the decision that ended it; without a reason if it is over, and
+ *	 not in the table any more
  *
  * While nothing changed this reads four words. After a change of policy or mode, or when the lease
  * of its grant has ended or its quota is used up, the flow is judged again as its first packet was:

@@ -354,12 +354,14 @@ static enum outcome judge_ghost(struct fz_bundle *bundle, const struct fz_packet
  * @flow: it may go on
  * @withdrawn: one of the other direction, not TCP, that is kept to be refused by
  * @ghost: the same, of which only the ghost is left
+ * @again: it has just ended, and is not there any more
  * @why: with a reason, none of these: it was ended under the packet
  */
 struct lookup {
 	struct fz_flow *flow;
 	struct fz_flow *withdrawn;
 	bool ghost;
+	bool again;
 	struct fz_decision why;
 };
 
@@ -389,17 +391,18 @@ static void look_up(struct fz_bundle *bundle, const struct fz_flow_key *key,
 					      FZ_END_CLOSED : FZ_END_TIMEOUT);
 		return;
 	}
-	if (packet->opens && READ_ONCE(flow->state) == FZ_FLOW_CLOSING) {
+	if (fz_flow_check(bundle->az, flow, bundle->now, &found->why)) {
+		found->why.reason = FZ_REASON_NONE;
+		if (!packet->opens || READ_ONCE(flow->state) != FZ_FLOW_CLOSING)
+			found->flow = flow;
 		/* Begun at the other end, it takes the place: see link_flow(). */
-		if (bundle->dir == flow->dir)
+		else if (bundle->dir == flow->dir)
 			fz_flow_end(bundle->az, flow, FZ_END_CLOSED);
 		return;
 	}
-	if (fz_flow_check(bundle->az, flow, bundle->now, &found->why)) {
-		found->why.reason = FZ_REASON_NONE;
-		found->flow = flow;
+	found->again = found->why.reason == FZ_REASON_NONE;
+	if (found->again)
 		return;
-	}
 	/* Whoever goes on sending does not outlast it. */
 	fz_flow_touch(flow, bundle->dir);
 	if (bundle->dir == flow->dir) {
@@ -423,11 +426,13 @@ static enum outcome judge_plain(struct fz_bundle *bundle, const struct fz_packet
 
 	fz_flow_key_make(&key, bundle->ap, bundle->dir, &packet->tuple);
 	look_up(bundle, &key, packet, &found);
-	if (!found.flow && found.why.reason == FZ_REASON_NONE &&
+	if (!found.flow && !found.again && found.why.reason == FZ_REASON_NONE &&
 	    fz_flow_key_alone(&key, bundle->dir, &packet->tuple))
 		look_up(bundle, &key, packet, &found);
 	flow = found.flow;
 	if (!flow) {
+		if (found.again)
+			return AGAIN;
 		if (found.withdrawn)
 			return judge_reverse(bundle, found.withdrawn, packet, &found.why, skb);
 		if (found.ghost)
@@ -457,7 +462,8 @@ static enum outcome judge_related(struct fz_bundle *bundle, const struct fz_flow
 	if (!flow)
 		return refuse_for(bundle, packet, reason, skb);
 	if (!fz_flow_check(bundle->az, flow, bundle->now, &why))
-		return refuse(bundle, packet, &why, skb);
+		return why.reason == FZ_REASON_NONE ? AGAIN :
+						      refuse(bundle, packet, &why, skb);
 	if (unlikely(!charge(bundle, flow, packet, &why)))
 		return refuse_charge(bundle, flow, packet, &why, skb);
 	return PASSES;

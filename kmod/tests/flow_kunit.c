@@ -340,6 +340,61 @@ static void one_syn_revives_nothing(struct kunit *test)
 	expect_passes(0, FZ_DIR_IN, &reply, TCPHDR_SYN);
 }
 
+/*
+ * A RST that its receiver does not take for one closes the flow here, not the connection there. A SYN
+ * in the flow's own direction does not make room then for the old connection to go on, begun by its far
+ * end, nor does silence.
+ */
+static void bogus_reset_frees_nothing(struct kunit *test)
+{
+	struct fz_stage *stage = test->priv;
+	struct fz_tuple tuple, reply;
+	struct fz_flow *flow;
+	unsigned int dir, seen, waits;
+
+	fz_stage_resource(stage, 0, "back", "10.8.0.0/16", "");
+	fz_stage_tuple(stage, &tuple, IPPROTO_TCP, "10.8.0.1", 1000, "10.2.0.2", 22);
+	reply = fz_stage_reply(&tuple);
+	for (dir = 0; dir < FZ_DIRS; dir++) {
+		for (seen = 0; seen < 4; seen++) {
+			waits = seen & 2;
+			set_up(stage, dir);
+			fz_stage_grant(stage, 0, 0, "back", other(dir), FZ_ACTION_ALLOW, 0);
+			expect_passes(0, dir, &tuple, TCPHDR_SYN);
+			expect_passes(0, other(dir), &reply, TCPHDR_SYN | TCPHDR_ACK);
+			expect_passes(0, dir, &tuple, TCPHDR_RST);
+			expect_passes(0, other(dir), &reply, TCPHDR_ACK);
+			fz_stage_revoke(stage, 0, 0, "all", dir);
+			/* With a packet of the old connection in between, or none. */
+			if (seen & 1)
+				expect_refused(0, dir, &tuple, TCPHDR_ACK, FZ_REASON_NO_GRANT);
+			if (waits)
+				fz_stage_sweep(stage);
+			else
+				expect_refused(0, dir, &tuple, TCPHDR_SYN, FZ_REASON_NO_GRANT);
+			expect_end(FZ_END_REVOKED);
+			if (waits) {
+				flow = fz_stage_flow(stage, 0, dir, &tuple);
+				KUNIT_ASSERT_NOT_NULL(test, flow);
+				flow->side[0].used -= (stage->az.timeouts.tcp_closing + 1) * HZ;
+				flow->side[1].used = flow->side[0].used;
+				fz_stage_sweep(stage);
+			}
+			expect_refused(0, other(dir), &reply, TCPHDR_ACK, FZ_REASON_NO_GRANT);
+			expect_refused(0, dir, &tuple, TCPHDR_ACK, FZ_REASON_NO_GRANT);
+			fz_flow_flush(&stage->az, NULL);
+			fz_stage_revoke(stage, 0, 0, "back", other(dir));
+		}
+	}
+	/* Where policy admits it, the same ports may be used again. */
+	set_up(stage, FZ_DIR_IN);
+	expect_passes(0, FZ_DIR_IN, &tuple, TCPHDR_SYN);
+	expect_passes(0, FZ_DIR_OUT, &reply, TCPHDR_RST);
+	expect_passes(0, FZ_DIR_IN, &tuple, TCPHDR_SYN);
+	expect_end(FZ_END_CLOSED);
+	expect_passes(0, FZ_DIR_OUT, &reply, TCPHDR_SYN | TCPHDR_ACK);
+}
+
 static void idle_flows_end_too(struct kunit *test)
 {
 	struct fz_stage *stage = test->priv;
@@ -1242,6 +1297,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(a_withdrawn_flow_does_not_turn_round),
 	KUNIT_CASE(a_withdrawn_flow_stays_so_for_ever),
 	KUNIT_CASE(one_syn_revives_nothing),
+	KUNIT_CASE(bogus_reset_frees_nothing),
 	KUNIT_CASE(idle_flows_end_too),
 	KUNIT_CASE(another_grant_carries_on),
 	KUNIT_CASE(lease_ends_it),
