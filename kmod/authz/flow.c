@@ -274,7 +274,7 @@ static void begin_anew(struct fz_flow *flow)
 
 	lockdep_assert_held(&flow->lock);
 	WRITE_ONCE(flow->state, flow->key.proto == IPPROTO_TCP ? FZ_FLOW_OPENING : FZ_FLOW_NEW);
-	flow->started = ktime_get_boottime_ns();
+	WRITE_ONCE(flow->started, ktime_get_boottime_ns());
 	for (dir = 0; dir < FZ_DIRS; dir++) {
 		struct fz_flow_side *side = &flow->side[dir];
 
@@ -396,8 +396,8 @@ static struct fz_flow *new_flow(struct fz_authz *az, const struct fz_flow_key *k
 /* What a flow that makes room has to be remembered by. False if it has to stay. */
 static bool may_go(struct fz_authz *az, const struct fz_flow *flow)
 {
-	if (flow->refused)
-		return fz_ghosts_add(az, &flow->key, flow->dir);
+	if (flow->refused && !fz_ghosts_add(az, &flow->key, flow->dir))
+		return false;
 	return !READ_ONCE(flow->reopened) || fz_ghosts_add(az, &flow->key, !flow->dir);
 }
 

@@ -190,7 +190,7 @@ void fz_flow_read(const struct fz_authz *az, const struct fz_flow *flow,
 		  struct fz_flow_info *info)
 {
 	const struct fz_grant *grant = rcu_dereference(flow->grant);
-	u64 now = ktime_get_boottime_ns();
+	u64 now = ktime_get_boottime_ns(), started = READ_ONCE(flow->started);
 
 	memset(info, 0, sizeof(*info));
 	info->ap = flow->key.ap;
@@ -202,7 +202,8 @@ void fz_flow_read(const struct fz_authz *az, const struct fz_flow *flow,
 		read_grant(grant, info, now);
 	read_side(flow, flow->dir, &info->orig_packets, &info->orig_bytes);
 	read_side(flow, !flow->dir, &info->reply_packets, &info->reply_bytes);
-	info->age_ms = div_u64(now - flow->started, NSEC_PER_MSEC);
+	/* It may have begun anew just now. */
+	info->age_ms = started < now ? div_u64(now - started, NSEC_PER_MSEC) : 0;
 	info->timeout_ms = fz_flow_timeout_ms(az, flow);
 }
 
