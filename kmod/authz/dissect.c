@@ -431,6 +431,14 @@ static u32 segment_headers(const struct view *view, u32 l4)
 	return l4;
 }
 
+/* Into how many packets a super-packet is cut; who makes one in user space leaves that to be counted. */
+static u32 segments(const struct sk_buff *skb)
+{
+	const struct skb_shared_info *shared = skb_shinfo(skb);
+
+	return shared->gso_segs ?: DIV_ROUND_UP(skb->len, shared->gso_size) ?: 1;
+}
+
 /**
  * fz_dissect() - reads an inner packet
  * @skb: network header set, protocol set; linear or not, may be a GSO super-packet
@@ -452,7 +460,7 @@ enum fz_reason fz_dissect(const struct sk_buff *skb, struct fz_packet *packet)
 	enum fz_reason reason;
 
 	memset(packet, 0, sizeof(*packet));
-	packet->packets = skb_is_gso(skb) ? max_t(u32, skb_shinfo(skb)->gso_segs, 1) : 1;
+	packet->packets = skb_is_gso(skb) ? segments(skb) : 1;
 	packet->bytes = view.end;
 	reason = read_ip(&view, 0, &found, &packet->tuple);
 	if (reason != FZ_REASON_NONE)
