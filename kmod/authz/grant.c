@@ -228,6 +228,7 @@ static struct fz_grant *new_grant(const struct fz_grant_key *key,
 /* A grant that is being set. */
 struct change {
 	struct fz_grant *grant;
+	struct fz_grant *old;	/* what the table has for its key; may be one of another change */
 	bool inserted;		/* in the table, where there was none of its key */
 };
 
@@ -256,6 +257,7 @@ static int prepare(const struct fz_authz *az, struct fz_policy *policy, struct c
 		return PTR_ERR(old);
 	}
 	change->inserted = !old;
+	change->old = old;
 	if (old || !list_grant(policy, change->grant))
 		return 0;
 	NL_SET_ERR_MSG(extack, "out of memory for the grants");
@@ -387,12 +389,70 @@ static bool apply(struct fz_authz *az, struct fz_policy *policy, struct change *
 	return true;
 }
 
+/* Whether two of the changes are of one key: then their order says what is in force in the end. */
+static bool repeats(struct change *changes, unsigned int count)
+{
+	bool found = false;
+	unsigned int i;
+
+	for (i = 0; i < count; i++) {
+		struct fz_grant *old = changes[i].old;
+
+		if (!old)
+			continue;
+		/* What does not count yet is of another change; or it was named before. */
+		found |= old->dead || old->named;
+		old->named = true;
+	}
+	for (i = 0; i < count; i++) {
+		if (changes[i].old)
+			changes[i].old->named = false;
+	}
+	return found;
+}
+
+/* Puts those in force that deny, if @denials, or the others. True if flows have to be judged again. */
+static bool apply_some(struct fz_authz *az, struct fz_policy *policy, struct change *changes,
+		       unsigned int count, bool denials)
+{
+	bool takes = false;
+	unsigned int i;
+
+	for (i = 0; i < count; i++) {
+		if (!changes[i].grant ||
+		    (changes[i].grant->action == FZ_ACTION_DENY) != denials)
+			continue;
+		fz_policy_change_begin(az, policy);
+		takes |= apply(az, policy, &changes[i]);
+		fz_policy_change_end(az, policy);
+		changes[i].grant = NULL;
+	}
+	return takes;
+}
+
+/* Denials first: no packet is to see what is allowed without what is denied of it. */
+static bool apply_all(struct fz_authz *az, struct fz_policy *policy, struct change *changes,
+		      unsigned int count)
+{
+	bool takes = false;
+	unsigned int i;
+
+	if (!repeats(changes, count)) {
+		takes = apply_some(az, policy, changes, count, true);
+		return apply_some(az, policy, changes, count, false) || takes;
+	}
+	for (i = 0; i < count; i++)
+		takes |= apply_some(az, policy, &changes[i], 1,
+				    changes[i].grant->action == FZ_ACTION_DENY);
+	return takes;
+}
+
 static int set_locked(struct fz_authz *az, struct fz_policy *policy, struct change *changes,
 		      const struct fz_grant_spec *specs, unsigned int count, unsigned int *bad,
 		      struct netlink_ext_ack *extack)
 {
-	bool takes = false;
 	unsigned int i;
+	bool takes;
 
 	for (i = 0; i < count; i++) {
 		int err = prepare(az, policy, &changes[i], &specs[i], extack);
@@ -403,11 +463,7 @@ static int set_locked(struct fz_authz *az, struct fz_policy *policy, struct chan
 			return err;
 		}
 	}
-	for (i = 0; i < count; i++) {
-		fz_policy_change_begin(az, policy);
-		takes |= apply(az, policy, &changes[i]);
-		fz_policy_change_end(az, policy);
-	}
+	takes = apply_all(az, policy, changes, count);
 	if (policy->live)
 		fz_policy_moved(az, takes);
 	return 0;
@@ -445,12 +501,31 @@ int fz_grant_set(struct fz_authz *az, u64 owner, const struct fz_grant_spec *spe
 	return err;
 }
 
+/* Takes those away that deny, if @denials, or the others. */
+static void del_some(struct fz_authz *az, struct fz_policy *policy,
+		     const struct fz_grant_spec *specs, unsigned int count, bool denials)
+{
+	struct fz_grant_key key;
+	struct fz_grant *grant;
+	unsigned int i;
+
+	for (i = 0; i < count; i++) {
+		make_key(az, policy, &specs[i], &key, NULL);
+		grant = rhashtable_lookup_fast(&policy->grants, &key, fz_grant_table);
+		/* None if it was named twice. */
+		if (!grant || (grant->action == FZ_ACTION_DENY) != denials)
+			continue;
+		fz_policy_change_begin(az, policy);
+		fz_grant_unlink(policy, grant);
+		fz_policy_change_end(az, policy);
+	}
+}
+
 static int del_locked(struct fz_authz *az, struct fz_policy *policy,
 		      const struct fz_grant_spec *specs, unsigned int count, unsigned int *bad,
 		      struct netlink_ext_ack *extack)
 {
 	struct fz_grant_key key;
-	struct fz_grant *grant;
 	unsigned int i;
 	int err;
 
@@ -464,15 +539,9 @@ static int del_locked(struct fz_authz *az, struct fz_policy *policy,
 			return -ENOENT;
 		}
 	}
-	for (i = 0; i < count; i++) {
-		make_key(az, policy, &specs[i], &key, NULL);
-		grant = rhashtable_lookup_fast(&policy->grants, &key, fz_grant_table);
-		if (!grant)	/* it was named twice */
-			continue;
-		fz_policy_change_begin(az, policy);
-		fz_grant_unlink(policy, grant);
-		fz_policy_change_end(az, policy);
-	}
+	/* Denials last: as in apply_all(). */
+	del_some(az, policy, specs, count, false);
+	del_some(az, policy, specs, count, true);
 	if (policy->live)
 		fz_policy_moved(az, true);
 	return 0;

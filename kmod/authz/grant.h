@@ -103,7 +103,8 @@ struct fz_grant_key {
  * @refs: one for the policy, one for each flow that it admitted
  * @flows: live flows that it admitted
  * @action: enum fz_action; never changes
- * @dead: no longer in a policy; az->lock
+ * @dead: no longer in a policy, or not yet; az->lock
+ * @named: by a change that is being made; az->lock
  * @tag: never changes
  *
  * Whoever changes more than lease and limits puts a new grant in its place.
@@ -124,6 +125,7 @@ struct fz_grant {
 	atomic_t flows;
 	u8 action;
 	u8 dead;
+	u8 named;
 	u8 tag[FZ_TAG_LEN] __aligned(4);
 };
 

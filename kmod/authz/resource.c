@@ -359,6 +359,21 @@ int fz_resource_set(struct fz_authz *az, u64 owner, const struct fz_resource_spe
 	return err;
 }
 
+/* Takes away what allows a resource. */
+static void take_allowed(struct fz_authz *az, struct fz_policy *policy,
+			 struct fz_resource *resource)
+{
+	struct fz_grant *grant, *next;
+
+	list_for_each_entry_safe(grant, next, &resource->grants, resource_node) {
+		if (grant->action == FZ_ACTION_DENY)
+			continue;
+		fz_policy_change_begin(az, policy);
+		fz_grant_unlink(policy, grant);
+		fz_policy_change_end(az, policy);
+	}
+}
+
 static void take_away(struct fz_authz *az, struct fz_policy *policy, struct change *change)
 {
 	struct fz_resource *resource = change->resource;
@@ -390,6 +405,9 @@ static int del_locked(struct fz_authz *az, struct fz_policy *policy, struct chan
 			return -ENOENT;
 		}
 	}
+	/* Of all of them, before the first denial goes. */
+	for (i = 0; i < count; i++)
+		take_allowed(az, policy, fz_resource_find(policy, names[i]));
 	for (i = 0; i < count; i++) {
 		changes[i].resource = fz_resource_find(policy, names[i]);
 		if (changes[i].resource)	/* not if it was named twice */

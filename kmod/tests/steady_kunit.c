@@ -312,40 +312,49 @@ static void del_other(struct watch *watch)
 				roll(&watch->rnd, FZ_DIRS));
 }
 
+/* What one request says is not said of the denial alone, or of what it is for alone, in whatever order. */
 static void put_mixed(struct watch *watch, u64 owner, unsigned int step)
 {
-	struct fz_stage *stage = watch->stage;
-	const char *name = "mixed";
+	struct fz_authz *az = &watch->stage->az;
+	struct fz_grant_spec allow = {
+		.resource = "mixed", .dir = FZ_DIR_IN, .action = FZ_ACTION_ALLOW,
+	};
+	struct fz_grant_spec deny = {
+		.ap = &watch->stage->peers[0],
+		.resource = "more", .dir = FZ_DIR_IN, .action = FZ_ACTION_DENY,
+	};
+	const char *names[] = { deny.resource, allow.resource };
 
 	switch (step) {
 	case 0:
-		fz_stage_resource(stage, owner, name, "10.4.0.0/16", "");
+		fz_stage_resource(watch->stage, owner, deny.resource, "10.4.0.0/24", "");
+		fz_stage_resource(watch->stage, owner, allow.resource, "10.4.0.0/16", "");
 		break;
 	case 1:
-		fz_stage_grant(stage, owner, 0, name, FZ_DIR_IN, FZ_ACTION_DENY, 0);
+	case 3:
+		fz_grant_set(az, owner, (struct fz_grant_spec[]){ allow, deny }, 2, NULL, NULL);
 		break;
 	case 2:
-		fz_stage_grant(stage, owner, FZ_STAGE_ANY, name, FZ_DIR_IN, FZ_ACTION_ALLOW, 0);
+		fz_grant_del(az, owner, (struct fz_grant_spec[]){ deny, allow }, 2, NULL, NULL);
 		break;
 	default:
-		fz_resource_del(&stage->az, owner, &name, 1, NULL, NULL);
+		fz_resource_del(az, owner, names, 2, NULL, NULL);
 	}
 }
 
-/* The denial comes before what it is for, and goes with it. */
 static void turn_mixed(struct watch *watch)
 {
 	put_mixed(watch, 0, watch->mixed);
-	watch->mixed = (watch->mixed + 1) % 4;
+	watch->mixed = (watch->mixed + 1) % 5;
 }
 
 static void state_all(struct watch *watch, u64 owner)
 {
 	unsigned int i;
 
-	for (i = 0; i < 3; i++)
+	for (i = 0; i < 2; i++)
 		put_mixed(watch, owner, i);
-	watch->mixed = 3;
+	watch->mixed = 2;
 	put_wide(watch, owner);
 	move(watch, owner, 0, 2);
 	regrant(watch, owner, 0, 2);
