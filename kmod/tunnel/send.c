@@ -316,6 +316,12 @@ netdev_tx_t fz_send_xmit(struct sk_buff *skb, struct net_device *dev)
 		kfree_skb(skb);
 		return (netdev_tx_t)-EPROTONOSUPPORT;
 	}
+	/* What user space can still write to is not what was judged when it leaves. */
+	if (unlikely(skb_orphan_frags(skb, GFP_ATOMIC))) {
+		DEV_STATS_INC(dev, tx_dropped);
+		kfree_skb(skb);
+		return NETDEV_TX_OK;
+	}
 	rcu_read_lock();
 	err = send_routed(fz, skb, true);
 	rcu_read_unlock();
