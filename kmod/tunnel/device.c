@@ -133,13 +133,16 @@ static int device_stop(struct net_device *dev)
 	struct fz_peer *peer;
 	struct sk_buff *skb;
 
+	/* First: nobody may make keys after they were wiped. */
+	fz_socket_close(fz);
+	while ((skb = fz_ring_take(&fz->handshakes)) != NULL)
+		kfree_skb(skb);
+	flush_workqueue(fz->handshake_receive_wq);
+	flush_workqueue(fz->handshake_send_wq);
 	mutex_lock(&fz->device_update_lock);
 	list_for_each_entry(peer, &fz->peer_list, peer_list)
 		fz_peer_wipe_sessions(peer);
 	mutex_unlock(&fz->device_update_lock);
-	while ((skb = fz_ring_take(&fz->handshakes)) != NULL)
-		kfree_skb(skb);
-	fz_socket_close(fz);
 	return 0;
 }
 

@@ -40,14 +40,20 @@ void fz_initiate_handshake(struct fz_peer *peer, bool is_retry)
 static void send_initiation(struct fz_peer *peer)
 {
 	struct fz_message_initiation message;
+	int err;
 
 	if (READ_ONCE(peer->is_dead) || sent_lately(peer))
 		return;
 	atomic64_set(&peer->last_sent_handshake, fz_clock_now());
 	net_dbg_ratelimited("%s: Sending handshake initiation to peer %llu\n",
 			    peer->device->dev->name, peer->internal_id);
-	if (fz_handshake_create_initiation(&message, &peer->handshake))
+	err = fz_handshake_create_initiation(&message, &peer->handshake);
+	if (unlikely(err)) {
+		/* Nobody else comes back to it when there is memory again. */
+		if (err != -ENOKEY && err != -EKEYREJECTED && err != -ESHUTDOWN)
+			fz_timers_handshake_initiated(peer);
 		return;
+	}
 	fz_cookie_add_macs(&message, sizeof(message), &peer->latest_cookie);
 	fz_timers_any_traversal(peer);
 	fz_timers_any_sent(peer);
