@@ -431,12 +431,19 @@ static u32 segment_headers(const struct view *view, u32 l4)
 	return l4;
 }
 
-/* Into how many packets a super-packet is cut; who makes one in user space leaves that to be counted. */
-static u32 segments(const struct sk_buff *skb)
+/* Counts the packets that a super-packet is cut into; who makes one in user space leaves that to others. */
+static void count_segments(const struct view *view, u32 l4, struct fz_packet *packet)
 {
-	const struct skb_shared_info *shared = skb_shinfo(skb);
+	const struct skb_shared_info *shared = skb_shinfo(view->skb);
+	u32 headers = segment_headers(view, l4);
 
-	return shared->gso_segs ?: DIV_ROUND_UP(skb->len, shared->gso_size) ?: 1;
+	packet->packets = shared->gso_segs;
+	if (!packet->packets) {
+		packet->packets = 1;
+		if (packet->bytes > headers + shared->gso_size)
+			packet->packets += (packet->bytes - headers - 1) / shared->gso_size;
+	}
+	packet->bytes += (packet->packets - 1) * headers;
 }
 
 /**
@@ -460,7 +467,7 @@ enum fz_reason fz_dissect(const struct sk_buff *skb, struct fz_packet *packet)
 	enum fz_reason reason;
 
 	memset(packet, 0, sizeof(*packet));
-	packet->packets = skb_is_gso(skb) ? segments(skb) : 1;
+	packet->packets = 1;
 	packet->bytes = view.end;
 	reason = read_ip(&view, 0, &found, &packet->tuple);
 	if (reason != FZ_REASON_NONE)
@@ -471,8 +478,8 @@ enum fz_reason fz_dissect(const struct sk_buff *skb, struct fz_packet *packet)
 	/* What comes after the packet is padding. */
 	view.end = found.end;
 	packet->l4 = found.l4;
-	if (packet->packets > 1)
-		packet->bytes += (packet->packets - 1) * segment_headers(&view, found.l4);
+	if (skb_is_gso(skb))
+		count_segments(&view, found.l4, packet);
 	if (found.fragment) {
 		reason = read_fragment(&found, packet);
 		if (reason != FZ_REASON_NONE || packet->kind == FZ_PACKET_FRAGMENT_LATER)

@@ -60,6 +60,11 @@ static int check_name(const char *name, struct netlink_ext_ack *extack)
 			NL_SET_ERR_MSG(extack, "a name has no blanks or control characters");
 			return -EINVAL;
 		}
+		/* In the files that user space keeps it begins a comment. */
+		if (name[i] == '#') {
+			NL_SET_ERR_MSG(extack, "a name has no #");
+			return -EINVAL;
+		}
 	}
 	return 0;
 }

@@ -82,6 +82,10 @@ static int explain(struct fz_device *fz, struct fz_peer *peer, struct genl_info 
 		explanation.reason = FZ_REASON_SOURCE;
 		explanation.has_grant = false;
 	}
+	/* What nobody answers is refused at once. */
+	if (explanation.verdict == FZ_VERDICT_ASK &&
+	    !rcu_access_pointer(fz->events.listeners[FZ_LISTENER_REQUESTS]))
+		explanation.verdict = FZ_VERDICT_REFUSE;
 	return reply(fz, info, &explanation);
 }
 

@@ -216,7 +216,9 @@ static struct sk_buff *super_packet(struct fz_stage *stage, const struct fz_tupl
 static void segments_count_with_their_headers(struct kunit *test)
 {
 	struct fz_stage *stage = test->priv;
+	const struct fz_flow_info *info;
 	struct fz_tuple tuple, reply;
+	struct sk_buff *skb;
 
 	set_up(stage, &tuple, &reply);
 	grant(stage, 0, 0, (struct fz_limits){ .quota = LEN + 10 * (28 + 48) - 1 }, 0);
@@ -225,6 +227,20 @@ static void segments_count_with_their_headers(struct kunit *test)
 					       super_packet(stage, &reply, 10, 48, SKB_GSO_UDP_L4)));
 	KUNIT_EXPECT_FALSE(test, passes());
 	KUNIT_EXPECT_EQ(test, 10ULL * (28 + 48) - 1, stage->infos[0].reply_bytes);
+	KUNIT_EXPECT_EQ(test, 10ULL, stage->infos[0].reply_packets);
+
+	/* As AF_PACKET makes it, where nobody has counted yet. */
+	grant(stage, 0, 0, (struct fz_limits){}, 0);
+	KUNIT_EXPECT_TRUE(test, passes());
+	grant(stage, 0, 0, (struct fz_limits){ .quota = LEN + 10 * (28 + 48) - 1 }, 0);
+	KUNIT_EXPECT_TRUE(test, passes());
+	skb = super_packet(stage, &reply, 10, 48, SKB_GSO_UDP_L4);
+	skb_shinfo(skb)->gso_segs = 0;
+	KUNIT_EXPECT_TRUE(test, fz_stage_judge(stage, 0, FZ_DIR_OUT, skb));
+	KUNIT_EXPECT_FALSE(test, passes());
+	info = &stage->infos[(stage->n_ends - 1) % FZ_STAGE_RECORDS];
+	KUNIT_EXPECT_EQ(test, 10ULL, info->reply_packets);
+	KUNIT_EXPECT_EQ(test, 10ULL * (28 + 48) - 1, info->reply_bytes);
 
 	fz_stage_tuple(stage, &tuple, IPPROTO_TCP, "10.8.0.1", 1000, "10.2.0.2", 80);
 	reply = fz_stage_reply(&tuple);

@@ -58,6 +58,7 @@ static void refuses_bad_resources(struct kunit *test)
 	expect(-EINVAL, name[FZ_NAME_MAX] = 'x');
 	expect(-EINVAL, name[3] = ' ');
 	expect(-EINVAL, name[3] = '\n');
+	expect(-EINVAL, name[3] = '#');
 	expect(-EINVAL, spec.n_prefixes = 0);
 	expect(-E2BIG, spec.n_prefixes = FZ_RESOURCE_PREFIXES_MAX + 1);
 	expect(-EAFNOSUPPORT, prefix.family = 1);

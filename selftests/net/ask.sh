@@ -156,6 +156,12 @@ remembered()
 	[ "$(refused refused)" -gt 1 ] || fail "the refusal was not remembered"
 }
 
+# explains VERDICT: of a flow like those that are asked about
+explains()
+{
+	equal "$(right_ctl explain tun peer "$PUB_LEFT" in udp 192.168.7.1:9999 192.168.7.2:9999 --json | jq -r .verdict)" "$1"
+}
+
 # Whoever was to answer is killed: what is held is refused when its time is over, nothing is held any
 # more, and another can answer at once.
 killed()
@@ -165,7 +171,9 @@ killed()
 	client_start
 	for port in 7 8 9; do left bash -c "echo 1 >/dev/udp/192.168.7.2/$port"; done
 	wait_for 10 said 3 request
+	explains ask
 	client_kill
+	wait_for 10 explains refuse
 	left bash -c 'echo 2 >/dev/udp/192.168.7.2/10'
 	wait_for 10 refused_is no-grant 1
 	equal "$(stat .requests)" 3 "number of requests"

@@ -727,11 +727,11 @@ helps()
 	done
 }
 
-# completes WORD...: what is offered for the last of the words
+# completes WORD...: what is offered for the last of the words, as bash cuts them
 completes()
 {
-	COMP_WORDS=("$@")
-	COMP_CWORD=$(($# - 1))
+	COMP_LINE="$*"
+	COMP_POINT=${#COMP_LINE}
 	COMPREPLY=()
 	_fzctl
 	echo "${COMPREPLY[*]}"
@@ -753,6 +753,8 @@ completion()
 	equal "$(completes fzctl grant add fz0 "")" "peer any" "whose"
 	equal "$(completes fzctl grant add fz0 peer "${PEER:0:6}")" "$PEER" "a peer"
 	equal "$(completes fzctl grant add fz0 any "")" resource "what"
+	equal "$(completes fzctl grant add fz0 peer "$PEER" "")" resource "what, behind a key that bash cuts in two"
+	equal "$(completes fzctl grant add fz0 peer "$PEER")" "" "what is behind the cut"
 	equal "$(completes fzctl grant add fz0 peer "$PEER" resource "")" web "a resource"
 	equal "$(completes fzctl grant del fz0 peer "$PEER" resource web "")" "in out" "a direction"
 	equal "$(completes fzctl grant add fz0 any resource web for "")" "" "how long"

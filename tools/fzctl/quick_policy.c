@@ -166,8 +166,11 @@ static int take_services(struct reader *reader, char *value, struct fz_error *er
 	char *word;
 	int ret = 0;
 
-	while (!ret && (word = strtok_r(value, QUICK_SPACE, &value)))
+	while (!ret && (word = strtok_r(value, QUICK_SPACE, &value))) {
+		if (word[strlen(word) - 1] == ',')
+			return fz_error_set(err, -EINVAL, "\"%s\": services are divided by blanks", word);
 		ret = fz_parse_service(word, this_resource(reader), err);
+	}
 	return ret;
 }
 

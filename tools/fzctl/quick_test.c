@@ -263,6 +263,7 @@ static void test_policy_refused(void **state)
 		{ "[Resource]\nPrefix = ,\n", ", line 2: Prefix: there is no value" },
 		{ "[Resource]\nPrefix = tcp/80\n", ", line 2: Prefix: \"tcp/80\" is no prefix" },
 		{ WEB "Service =\n", ", line 4: Service: there is no value" },
+		{ WEB "Service = tcp/80, icmp\n", ", line 4: Service: \"tcp/80,\": services are divided by blanks" },
 		{ WEB "Service = tcp 10.0.0.0/8\n", ", line 4: Service: \"10.0.0.0/8\" is no service" },
 		{ WEB "Port = 1\n", ", line 4: \"Port\" is no key of [Resource]" },
 		{ WEB "Peer = any\n", ", line 4: \"Peer\" is no key of [Resource]" },
