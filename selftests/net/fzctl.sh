@@ -238,6 +238,8 @@ usage_errors()
 	refused 2 '"http"' explain fz0 peer "$PEER" in http 10.0.0.1 10.0.0.2:80
 	refused 2 '"10.0.0.2"' explain fz0 peer "$PEER" in tcp 10.0.0.1 10.0.0.2
 	refused 2 'families' explain fz0 peer "$PEER" in tcp 10.0.0.1 '[fd00::1]:80'
+	refused 2 '"icmpv6" is of IPv6' explain fz0 peer "$PEER" in icmpv6 10.0.0.1 10.0.0.2
+	refused 2 '"icmp/8" is of IPv4' explain fz0 peer "$PEER" in icmp/8 fd00::1 fd00::2
 	refused 2 '"everything"' monitor everything
 	refused 2 '"fz1"' stats fz0 fz1
 	refused 2 'comes after the command' --json stats fz0

@@ -72,15 +72,17 @@ static int parse_icmp(char **words, struct fz_tuple *tuple)
 	bool six = tuple->src.family == AF_INET6;
 
 	tuple->has_icmp = true;
+	/* Alone it is that of either family. */
+	if (six && !strcmp(words[0], "icmp"))
+		tuple->protocol = IPPROTO_ICMPV6;
+	if (six != (tuple->protocol == IPPROTO_ICMPV6))
+		return usage_error("\"%s\" is of %s, \"%s\" is not", words[0], six ? "IPv4" : "IPv6", words[1]);
 	if (!*rest) {
 		tuple->icmp_type = six ? ICMPV6_ECHO_REQUEST : ICMP_ECHO_REQUEST;
-		tuple->protocol = six ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
 		return 0;
 	}
 	if (!take_byte(&rest, &tuple->icmp_type) || (*rest && !take_byte(&rest, &tuple->icmp_code)) || *rest)
 		return usage_error("\"%s\" is no ICMP type (0 to 255), with an optional code: icmp/8, icmp/3/1", words[0]);
-	if (six != (tuple->protocol == IPPROTO_ICMPV6))
-		return usage_error("\"%s\" is of %s, \"%s\" is not", words[0], six ? "IPv4" : "IPv6", words[1]);
 	return 0;
 }
 
