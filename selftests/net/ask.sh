@@ -224,10 +224,32 @@ serves()
 	right ss -Htln 'src [192.168.7.2]:5201' | grep -q .
 }
 
+# What a process lent to the kernel, and changes after it was judged: what was judged goes.
+lent()
+{
+	begin
+	cmd_ok right_ctl resource add tun back 192.168.7.1/32 udp/7
+	cmd_ok right_ctl mode tun out enforce ask
+	ip netns exec "$(ns left)" socat -u UDP4-RECV:7 "OPEN:$WORK/heard,append" &
+	hearer=$!
+	wait_for 10 left_hears
+	client_start back
+	cmd_ok right /usr/bin/python3 ring.py tun 192.168.7.2 192.168.7.1 7 9 "$WORK/asked"
+	wait_for 10 said 1 "request 7"
+	kill -USR1 "$client"
+	wait_for 10 last_heard lent
+}
+
+left_hears()
+{
+	left ss -Hlun 'sport = :7' | grep -q .
+}
+
 mkfifo "$WORK/go"
 check "held packets go on in order, and others behind them" in_order
 check "no verdict in time is a refusal, and the next packet asks again" in_time
 check "a refusal is remembered for its time" remembered
 check "a client that is killed holds nothing up" killed
+check "what is held is no longer its sender's" lent
 check "a flood of flows asks at its rate, and leaves granted flows alone" flood
 finish_tests

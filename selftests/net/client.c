@@ -28,7 +28,10 @@
 
 static struct fz_nl *nl;
 static const char *dev;
-static uint64_t open_requests[OPEN_MAX_REQUESTS];
+static struct {
+	uint64_t id;
+	uint8_t direction;
+} open_requests[OPEN_MAX_REQUESTS];
 static size_t n_open;
 
 static void check(int ret, const struct fz_error *error)
@@ -68,8 +71,10 @@ static void note(const struct fz_event *event, void *arg)
 		return;
 	printf("request %u\n", event->decision.tuple.dport);
 	fflush(stdout);
-	if (n_open < OPEN_MAX_REQUESTS)
-		open_requests[n_open++] = event->decision.id;
+	if (n_open == OPEN_MAX_REQUESTS)
+		return;
+	open_requests[n_open].id = event->decision.id;
+	open_requests[n_open++].direction = event->decision.direction;
 }
 
 static void answer_all(bool pass, const char *resource)
@@ -81,7 +86,6 @@ static void answer_all(bool pass, const char *resource)
 	if (pass && resource) {
 		decision.has_grant = true;
 		decision.grant.any = true;
-		decision.grant.direction = FZ_DIR_IN;
 		decision.grant.action = FZ_ACTION_ALLOW;
 		snprintf(decision.grant.resource, sizeof(decision.grant.resource), "%s", resource);
 	}
@@ -90,7 +94,8 @@ static void answer_all(bool pass, const char *resource)
 	for (size_t i = 0; i < n_open; i++) {
 		int ret;
 
-		decision.id = open_requests[i];
+		decision.id = open_requests[i].id;
+		decision.grant.direction = open_requests[i].direction;
 		ret = fz_nl_verdict(nl, dev, &decision, &error);
 		if (ret != -ENOENT)
 			check(ret, &error);
