@@ -107,11 +107,26 @@ talk_deaf()
 	wait "$ping" || fail "left was not heard in the end"
 }
 
-# as_in_tree FAMILY PAIR
+# again PAIR FAMILY ENDPOINT: the exchange of one pair once more, with nothing beside it
+again()
+{
+	# shellcheck disable=SC2030
+	(PAIR=$1 KIND_LEFT=${PAIRS_LEFT[$1]} KIND_RIGHT=${PAIRS_RIGHT[$1]} && exchange "$2" "$3")
+}
+
+# as_in_tree PAIR FAMILY ENDPOINT. Where packets come seconds late, either kind begins a session more: what differs has to
+# differ three times.
 as_in_tree()
 {
-	cmd_ok test -s "$WORK/exchange-$1-0"
-	cmd_ok diff -U 3 "$WORK/exchange-$1-0" "$WORK/exchange-$1-$2"
+	local turn
+
+	for turn in 1 2; do
+		cmp -s "$WORK/exchange-$2-0" "$WORK/exchange-$2-$1" && return
+		echo "# they differ, recorded once more"
+		again 0 "${@:2}" && again "$@" || :
+	done
+	cmd_ok test -s "$WORK/exchange-$2-0"
+	cmd_ok diff -U 3 "$WORK/exchange-$2-0" "$WORK/exchange-$2-$1"
 }
 
 cd "$(dirname "$0")" || exit 1
@@ -119,13 +134,14 @@ add_pair wireguard wireguard
 add_pair fz fz
 add_pair fz wireguard
 add_pair wireguard fz
-for family in IPv4:192.0.2.2:1002 'IPv6:[2001:db8::2]:1002'; do
+families=(IPv4:192.0.2.2:1002 'IPv6:[2001:db8::2]:1002')
+for family in "${families[@]}"; do
 	play "exchange over ${family%%:*}" exchange "${family%%:*}" "${family#*:}"
 done
-for family in IPv4 IPv6; do
+for family in "${families[@]}"; do
 	for i in 1 2 3; do
-		check "messages over $family as in-tree, ${PAIRS_TITLE[i]}" \
-			as_in_tree "$family" "$i"
+		check "messages over ${family%%:*} as in-tree, ${PAIRS_TITLE[i]}" \
+			as_in_tree "$i" "${family%%:*}" "${family#*:}"
 	done
 done
 finish_tests
