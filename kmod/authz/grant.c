@@ -411,6 +411,11 @@ static bool repeats(struct change *changes, unsigned int count)
 	return found;
 }
 
+static bool denies(const struct fz_grant *grant)
+{
+	return grant->action == FZ_ACTION_DENY;
+}
+
 /* Puts those in force that deny, if @denials, or the others. True if flows have to be judged again. */
 static bool apply_some(struct fz_authz *az, struct fz_policy *policy, struct change *changes,
 		       unsigned int count, bool denials)
@@ -419,8 +424,7 @@ static bool apply_some(struct fz_authz *az, struct fz_policy *policy, struct cha
 	unsigned int i;
 
 	for (i = 0; i < count; i++) {
-		if (!changes[i].grant ||
-		    (changes[i].grant->action == FZ_ACTION_DENY) != denials)
+		if (!changes[i].grant || denies(changes[i].grant) != denials)
 			continue;
 		fz_policy_change_begin(az, policy);
 		takes |= apply(az, policy, &changes[i]);
@@ -442,8 +446,7 @@ static bool apply_all(struct fz_authz *az, struct fz_policy *policy, struct chan
 		return apply_some(az, policy, changes, count, false) || takes;
 	}
 	for (i = 0; i < count; i++)
-		takes |= apply_some(az, policy, &changes[i], 1,
-				    changes[i].grant->action == FZ_ACTION_DENY);
+		takes |= apply_some(az, policy, &changes[i], 1, denies(changes[i].grant));
 	return takes;
 }
 
@@ -513,7 +516,7 @@ static void del_some(struct fz_authz *az, struct fz_policy *policy,
 		make_key(az, policy, &specs[i], &key, NULL);
 		grant = rhashtable_lookup_fast(&policy->grants, &key, fz_grant_table);
 		/* None if it was named twice. */
-		if (!grant || (grant->action == FZ_ACTION_DENY) != denials)
+		if (!grant || denies(grant) != denials)
 			continue;
 		fz_policy_change_begin(az, policy);
 		fz_grant_unlink(policy, grant);

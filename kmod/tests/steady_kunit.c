@@ -315,6 +315,7 @@ static void del_other(struct watch *watch)
 /* What one request says is not said of the denial alone, or of what it is for alone, in whatever order. */
 static void put_mixed(struct watch *watch, u64 owner, unsigned int step)
 {
+	static const char *const both[] = { "more", "mixed" };
 	struct fz_authz *az = &watch->stage->az;
 	struct fz_grant_spec allow = {
 		.resource = "mixed", .dir = FZ_DIR_IN, .action = FZ_ACTION_ALLOW,
@@ -323,8 +324,6 @@ static void put_mixed(struct watch *watch, u64 owner, unsigned int step)
 		.ap = &watch->stage->peers[0],
 		.resource = "more", .dir = FZ_DIR_IN, .action = FZ_ACTION_DENY,
 	};
-	const char *names[] = { deny.resource, allow.resource };
-
 	switch (step) {
 	case 0:
 		fz_stage_resource(watch->stage, owner, deny.resource, "10.4.0.0/24", "");
@@ -338,7 +337,7 @@ static void put_mixed(struct watch *watch, u64 owner, unsigned int step)
 		fz_grant_del(az, owner, (struct fz_grant_spec[]){ deny, allow }, 2, NULL, NULL);
 		break;
 	default:
-		fz_resource_del(az, owner, names, 2, NULL, NULL);
+		fz_resource_del(az, owner, both, 2, NULL, NULL);
 	}
 }
 

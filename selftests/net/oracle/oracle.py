@@ -389,6 +389,8 @@ class Oracle:
         verdict, reason, mode, keys = self.policy.answer(peer, direction, packet)
         self.verdicts[verdict] += 1
         self.reasons[reason] += 1
+        # Nobody is registered who could be asked.
+        verdict = 'refuse' if verdict == 'ask' else verdict
         said = self.gate.explain(peer, direction, packet)
         if said[:3] != (verdict, reason, mode) or (said[3] not in keys if keys else said[3]) or \
                 said[3] and said[4] != self.policy.grants[said[3]].tag:
