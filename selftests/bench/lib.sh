@@ -27,22 +27,30 @@ trap finish EXIT
 
 on() { local host=$1; shift; ip netns exec "$host" "$@"; }
 
+# cable DEV NET [OPTION...]: between both hosts, with addresses of NET; with these of a link at both ends
+cable()
+{
+	local dev=$1 net=$2 end host
+
+	shift 2
+	ip link add "$dev" "$@" netns "$left" type veth peer name "$dev" "$@" netns "$right"
+	for end in 1 2; do
+		host=$([ $end = 1 ] && echo "$left" || echo "$right")
+		on "$host" ip addr add "$net.$end/24" dev "$dev"
+		on "$host" ip link set "$dev" up
+	done
+}
+
 # Both hosts, with a cable between them.
 hosts()
 {
-	local end host
-
 	modprobe wireguard
 	modprobe fz
 	ip netns add "$left"
 	ip netns add "$right"
-	ip link add eth0 netns "$left" type veth peer name eth0 netns "$right"
-	for end in 1 2; do
-		host=$([ $end = 1 ] && echo "$left" || echo "$right")
-		on "$host" ip addr add 192.0.2.$end/24 dev eth0
-		on "$host" ip link set eth0 up
-		on "$host" ip link set lo up
-	done
+	cable eth0 192.0.2
+	on "$left" ip link set lo up
+	on "$right" ip link set lo up
 }
 
 # tunnel KIND DEV NET PORT COMMAND

@@ -112,26 +112,13 @@ load_flows()
 	[ "$have" -ge $((flows * 98 / 100)) ] || { echo "$1: the table does not hold the flows" >&2; exit 1; }
 }
 
-# cable: what is there instead of a tunnel
-cable()
-{
-	local end host
-
-	ip link add $dev mtu 1420 netns "$left" type veth peer name $dev mtu 1420 netns "$right"
-	for end in 1 2; do
-		host=$([ $end = 1 ] && echo "$left" || echo "$right")
-		on "$host" ip addr add 10.0.0.$end/24 dev $dev
-		on "$host" ip link set $dev up
-	done
-}
-
 # side_up NAME
 side_up()
 {
 	side "$1"
 	hosts
 	if [ "$1" = none ]; then
-		cable
+		cable $dev 10.0.0 mtu 1420
 		serve 10.0.0.2
 		return
 	fi

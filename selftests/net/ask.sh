@@ -53,16 +53,17 @@ client_kill()
 	client=
 }
 
+# hear [SIDE]: what comes to its port 7 goes to $WORK/heard; right, if none is named
 hear()
 {
-	ip netns exec "$(ns right)" socat -u UDP4-RECV:7 "OPEN:$WORK/heard,append" &
+	ip netns exec "$(ns "${1-right}")" socat -u UDP4-RECV:7 "OPEN:$WORK/heard,append" &
 	hearer=$!
-	wait_for 10 hears
+	wait_for 10 hears "${1-right}"
 }
 
 hears()
 {
-	right ss -Hlun 'sport = :7' | grep -q .
+	"$1" ss -Hlun 'sport = :7' | grep -q .
 }
 
 # A number from the counters: stat JQ
@@ -246,19 +247,12 @@ lent()
 	begin
 	cmd_ok right_ctl resource add tun back 192.168.7.1/32 udp/7
 	cmd_ok right_ctl mode tun out enforce ask
-	ip netns exec "$(ns left)" socat -u UDP4-RECV:7 "OPEN:$WORK/heard,append" &
-	hearer=$!
-	wait_for 10 left_hears
+	hear left
 	client_start back
 	cmd_ok right /usr/bin/python3 ring.py tun 192.168.7.2 192.168.7.1 7 9 "$WORK/asked"
 	wait_for 10 said 1 "request 7"
 	kill -USR1 "$client"
 	wait_for 10 last_heard lent
-}
-
-left_hears()
-{
-	left ss -Hlun 'sport = :7' | grep -q .
 }
 
 mkfifo "$WORK/go"

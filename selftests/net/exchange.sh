@@ -107,13 +107,6 @@ talk_deaf()
 	wait "$ping" || fail "left was not heard in the end"
 }
 
-# again PAIR FAMILY ENDPOINT: the exchange of one pair once more, with nothing beside it
-again()
-{
-	# shellcheck disable=SC2030
-	(PAIR=$1 KIND_LEFT=${PAIRS_LEFT[$1]} KIND_RIGHT=${PAIRS_RIGHT[$1]} && exchange "$2" "$3")
-}
-
 # as_in_tree PAIR FAMILY ENDPOINT. Where packets come seconds late, either kind begins a session more: what differs has to
 # differ three times.
 as_in_tree()
@@ -122,8 +115,8 @@ as_in_tree()
 
 	for turn in 1 2; do
 		cmp -s "$WORK/exchange-$2-0" "$WORK/exchange-$2-$1" && return
-		echo "# they differ, recorded once more"
-		again 0 "${@:2}" && again "$@" || :
+		echo "# they differ, recorded once more, with nothing beside it"
+		of_pair 0 exchange "${@:2}" && of_pair "$1" exchange "${@:2}" || :
 	done
 	cmd_ok test -s "$WORK/exchange-$2-0"
 	cmd_ok diff -U 3 "$WORK/exchange-$2-0" "$WORK/exchange-$2-$1"

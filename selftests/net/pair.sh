@@ -202,6 +202,16 @@ add_pair()
 	PAIRS_TITLE+=("$1 -> $2${3:+ $3}")
 }
 
+# of_pair NUMBER COMMAND...: runs it, in a subshell, as what is done with that pair
+of_pair()
+{
+	local i=$1
+
+	shift
+	# shellcheck disable=SC2030
+	(PAIR=$i KIND_LEFT=${PAIRS_LEFT[i]} KIND_RIGHT=${PAIRS_RIGHT[i]} && "$@")
+}
+
 # play TITLE FUNCTION [ARGUMENT...]: a case, on all pairs. What they say waits in files.
 play()
 {
@@ -209,8 +219,7 @@ play()
 
 	shift
 	for i in "${!PAIRS_TITLE[@]}"; do
-		# shellcheck disable=SC2030
-		(PAIR=$i KIND_LEFT=${PAIRS_LEFT[i]} KIND_RIGHT=${PAIRS_RIGHT[i]} && "$@") >"$WORK/said-$i" 2>&1 &
+		of_pair "$i" "$@" >"$WORK/said-$i" 2>&1 &
 		players+=($!)
 	done
 	for i in "${!PAIRS_TITLE[@]}"; do

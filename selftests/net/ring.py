@@ -6,32 +6,20 @@ kernel copies no more than the IP header. When FILE says "request", the port in 
 
 import ctypes
 import mmap
+import pathlib
 import socket
 import struct
 import sys
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / 'wire'))
+sys.dont_write_bytecode = True
+import packets  # noqa: E402
+
 PACKET_TX_RING, PACKET_VERSION, PACKET_VNET_HDR, TPACKET_V2 = 13, 10, 15, 1
 SOL_PACKET, ETH_P_IP, TP_STATUS_SEND_REQUEST = 263, 0x0800, 1
 # struct tpacket2_hdr, rounded up to TPACKET_ALIGNMENT; what is sent begins there
 HEADER = 32
-
-
-def checksum(data):
-    """Of the Internet (RFC 1071)."""
-    total = sum(struct.unpack(f'!{len(data) // 2}H', data))
-    while total >> 16:
-        total = (total & 0xffff) + (total >> 16)
-    return ~total & 0xffff
-
-
-def datagram(source, destination, port, payload):
-    """IPv4 and UDP, without a checksum of UDP's."""
-    ends = socket.inet_aton(source) + socket.inet_aton(destination)
-    length = 28 + len(payload)
-    parts = struct.pack('!BBHHHBB', 0x45, 0, length, 1, 0, 64, socket.IPPROTO_UDP), ends
-    header = parts[0] + struct.pack('!H', checksum(parts[0] + b'\0\0' + parts[1])) + parts[1]
-    return header + struct.pack('!4H', 1000, port, 8 + len(payload), 0) + payload
 
 
 def main():
@@ -42,7 +30,7 @@ def main():
     sock.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
     sock.setsockopt(SOL_PACKET, PACKET_TX_RING, struct.pack('4I', 4096, 1, 4096, 1))
     ring = mmap.mmap(sock.fileno(), 4096)
-    packet = datagram(source, destination, int(port), b'lent\n')
+    packet = packets.ip4(source, destination, socket.IPPROTO_UDP, packets.udp(1000, int(port), b'lent\n'))
     # struct virtio_net_hdr: only hdr_len is not 0
     data = struct.pack('=BBHHHH', 0, 0, 20, 0, 0, 0) + packet
     ring[HEADER:HEADER + len(data)] = data
