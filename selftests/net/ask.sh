@@ -13,6 +13,8 @@ default_mode open
 # shellcheck source=pair.sh
 . "$(dirname "$0")/pair.sh"
 pair_hosts
+keep_order left eth
+keep_order right eth
 
 # A session, and then nothing but TCP/5201 and ICMP is granted; a resource for what is asked about is there.
 begin()

@@ -11,6 +11,7 @@
 #	host NAME		makes a namespace, named after the process too: $(ns NAME)
 #	on NAME COMMAND...	runs it there
 #	cable A DEV A4 A6 B DEV B4 B6	connects two hosts
+#	keep_order HOST DEV...	of what is sent by cables, whatever CPUs do so
 #	device_add HOST NAME KIND	makes a tunnel device there: fz, wireguard or wireguard-go
 #	device_del HOST NAME	removes it with all that it knew
 #	device_alone		makes fz0, here, with a peer, $KEY, that never answers
@@ -69,6 +70,18 @@ cable()
 	on "$5" ip addr add "$8" dev "$6" nodad
 	on "$1" ip link set "$2" up
 	on "$5" ip link set "$6" up
+}
+
+# A veth leaves what it is given to the CPU that is sending, whose softirq may be put off (to ksoftirqd),
+# and what another CPU sends next is there before. One queue takes all where the receiving end has GRO
+# and the sending one does not segment.
+keep_order()
+{
+	local device
+
+	for device in "${@:2}"; do
+		on "$1" ethtool -K "$device" tso off gro on || skip_all "no ethtool"
+	done
 }
 
 cleanup()

@@ -20,6 +20,9 @@ umask 077
 host gate peer other
 cable gate one 192.0.2.1/30 2001:db8:1::1/64 peer eth 192.0.2.2/30 2001:db8:1::2/64
 cable gate two 192.0.2.5/30 2001:db8:2::1/64 other eth 192.0.2.6/30 2001:db8:2::2/64
+keep_order gate one two
+keep_order peer eth
+keep_order other eth
 for name in gate peer other; do
 	fzctl genkey >"$WORK/$name.key" || skip_all "no fzctl"
 done
