@@ -75,7 +75,7 @@ static void add_grant(struct tally *tally, struct fz_grant *grant)
 			tally->expired = grant;
 		return;
 	}
-	if (grant->action == FZ_ACTION_DENY)
+	if (fz_grant_denies(grant))
 		tally->denies = grant;
 	else if (fz_meter_is_spent(rcu_dereference(grant->meter)))
 		tally->spent = grant;

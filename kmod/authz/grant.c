@@ -83,7 +83,7 @@ static struct fz_grant_list *list_of(struct fz_policy *policy, const struct fz_g
 static void count_grant(struct fz_grant_list *list, const struct fz_grant *grant, int by)
 {
 	WRITE_ONCE(list->count, list->count + by);
-	if (grant->action == FZ_ACTION_DENY)
+	if (fz_grant_denies(grant))
 		WRITE_ONCE(list->denies, list->denies + by);
 }
 
@@ -129,6 +129,21 @@ void fz_grant_unlink(struct fz_policy *policy, struct fz_grant *grant)
 	WRITE_ONCE(resource->n_dir[grant->key.dir], resource->n_dir[grant->key.dir] - 1);
 	policy->n_grants--;
 	fz_grant_put(grant);
+}
+
+/**
+ * fz_grant_take() - takes a grant out of its policy, as a change of its own
+ * @az: the device's
+ * @policy: that holds it
+ * @grant: the grant
+ *
+ * Context: az->lock held.
+ */
+void fz_grant_take(struct fz_authz *az, struct fz_policy *policy, struct fz_grant *grant)
+{
+	fz_policy_change_begin(az, policy);
+	fz_grant_unlink(policy, grant);
+	fz_policy_change_end(az, policy);
 }
 
 /**
@@ -369,7 +384,7 @@ static bool apply(struct fz_authz *az, struct fz_policy *policy, struct change *
 		policy->metered = true;
 	if (change->inserted) {
 		link_grant(policy, grant);
-		return grant->action == FZ_ACTION_DENY || policy->metered;
+		return fz_grant_denies(grant) || policy->metered;
 	}
 	old = rhashtable_lookup_fast(&policy->grants, &grant->key, fz_grant_table);
 	if (old->action == grant->action && !memcmp(old->tag, grant->tag, sizeof(old->tag))) {
@@ -382,7 +397,7 @@ static bool apply(struct fz_authz *az, struct fz_policy *policy, struct change *
 		note_lease(az, grant);
 		fz_grant_put(grant);
 		return limits_change ||
-		       (had_lease && (old->action == FZ_ACTION_DENY || policy->metered));
+		       (had_lease && (fz_grant_denies(old) || policy->metered));
 	}
 	fz_grant_inherit_meter(az, grant, old);
 	replace_grant(policy, old, grant);
@@ -411,11 +426,6 @@ static bool repeats(struct change *changes, unsigned int count)
 	return found;
 }
 
-static bool denies(const struct fz_grant *grant)
-{
-	return grant->action == FZ_ACTION_DENY;
-}
-
 /* Puts those in force that deny, if @denials, or the others. True if flows have to be judged again. */
 static bool apply_some(struct fz_authz *az, struct fz_policy *policy, struct change *changes,
 		       unsigned int count, bool denials)
@@ -424,7 +434,7 @@ static bool apply_some(struct fz_authz *az, struct fz_policy *policy, struct cha
 	unsigned int i;
 
 	for (i = 0; i < count; i++) {
-		if (!changes[i].grant || denies(changes[i].grant) != denials)
+		if (!changes[i].grant || fz_grant_denies(changes[i].grant) != denials)
 			continue;
 		fz_policy_change_begin(az, policy);
 		takes |= apply(az, policy, &changes[i]);
@@ -446,7 +456,8 @@ static bool apply_all(struct fz_authz *az, struct fz_policy *policy, struct chan
 		return apply_some(az, policy, changes, count, false) || takes;
 	}
 	for (i = 0; i < count; i++)
-		takes |= apply_some(az, policy, &changes[i], 1, denies(changes[i].grant));
+		takes |= apply_some(az, policy, &changes[i], 1,
+				    fz_grant_denies(changes[i].grant));
 	return takes;
 }
 
@@ -516,11 +527,8 @@ static void del_some(struct fz_authz *az, struct fz_policy *policy,
 		make_key(az, policy, &specs[i], &key, NULL);
 		grant = rhashtable_lookup_fast(&policy->grants, &key, fz_grant_table);
 		/* None if it was named twice. */
-		if (!grant || denies(grant) != denials)
-			continue;
-		fz_policy_change_begin(az, policy);
-		fz_grant_unlink(policy, grant);
-		fz_policy_change_end(az, policy);
+		if (grant && fz_grant_denies(grant) == denials)
+			fz_grant_take(az, policy, grant);
 	}
 }
 

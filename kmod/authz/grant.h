@@ -132,6 +132,11 @@ struct fz_grant {
 /* The design's bound on what a grant may cost. */
 static_assert(sizeof(struct fz_grant) <= 128);
 
+static inline bool fz_grant_denies(const struct fz_grant *grant)
+{
+	return grant->action == FZ_ACTION_DENY;
+}
+
 /**
  * struct fz_grant_list - all grants of a peer, or all to any peer
  * @list: struct fz_grant.peer_node; az->lock to write, RCU to read

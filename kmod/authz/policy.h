@@ -128,6 +128,7 @@ static inline void fz_policy_change_end(struct fz_authz *az, const struct fz_pol
 struct fz_trie *fz_policy_trie(struct fz_policy *policy, u8 family);
 struct fz_resource *fz_resource_find(struct fz_policy *policy, const char *name);
 void fz_grant_unlink(struct fz_policy *policy, struct fz_grant *grant);
+void fz_grant_take(struct fz_authz *az, struct fz_policy *policy, struct fz_grant *grant);
 void fz_grant_unlist(struct fz_policy *policy, struct fz_grant *grant);
 void fz_grant_drop_peer(struct fz_authz *az, struct fz_authz_peer *ap);
 

@@ -371,11 +371,8 @@ static void take_allowed(struct fz_authz *az, struct fz_policy *policy,
 	struct fz_grant *grant, *next;
 
 	list_for_each_entry_safe(grant, next, &resource->grants, resource_node) {
-		if (grant->action == FZ_ACTION_DENY)
-			continue;
-		fz_policy_change_begin(az, policy);
-		fz_grant_unlink(policy, grant);
-		fz_policy_change_end(az, policy);
+		if (!fz_grant_denies(grant))
+			fz_grant_take(az, policy, grant);
 	}
 }
 
