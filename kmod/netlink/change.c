@@ -27,7 +27,7 @@ static size_t fixed_room(void)
 static bool begin(struct fz_device *fz, enum fz_policy_event_type type, size_t room,
 		  struct fz_message *message)
 {
-	if (!fz_group_begin(fz, FZ_NL_GROUP_POLICY, FZ_CMD_POLICY_EVENT, fixed_room() + room,
+	if (!fz_group_begin(fz, FZ_NL_GROUP_POLICY, FZ_CMD_POLICY_EVENT, fixed_room() + room, NULL,
 			    message))
 		return false;
 	if (!nla_put_u8(message->skb, FZ_POLICY_A_EVENT, type) &&

@@ -50,8 +50,12 @@ void fz_event_denial(struct fz_authz *az, struct fz_authz_peer *ap, const struct
 {
 	struct fz_device *fz = device_of(az);
 	struct fz_message message;
+	struct fz_bucket *share = NULL;
 
-	if (!fz_group_begin(fz, FZ_NL_GROUP_DENIALS, FZ_CMD_DENIAL, DECISION_ROOM, &message))
+	/* There is one for each packet of a flow that is too fast. */
+	if (denial->reason == FZ_REASON_RATE)
+		share = &fz->events.too_fast;
+	if (!fz_group_begin(fz, FZ_NL_GROUP_DENIALS, FZ_CMD_DENIAL, DECISION_ROOM, share, &message))
 		return;
 	if (put_denial(message.skb, ap, denial))
 		fz_group_cancel(fz, FZ_NL_GROUP_DENIALS, &message);
@@ -74,7 +78,7 @@ void fz_event_flow(struct fz_authz *az, const struct fz_flow *flow, enum fz_flow
 	struct fz_message message;
 	struct fz_flow_info info;
 
-	if (!fz_group_begin(fz, FZ_NL_GROUP_FLOWS, cmd, FZ_PUT_FLOW_SIZE, &message))
+	if (!fz_group_begin(fz, FZ_NL_GROUP_FLOWS, cmd, FZ_PUT_FLOW_SIZE, NULL, &message))
 		return;
 	rcu_read_lock();
 	fz_flow_read(az, flow, &info);
@@ -145,7 +149,7 @@ void fz_event_peer(struct fz_peer *peer, enum fz_peer_event_type type)
 	struct fz_device *fz = peer->device;
 	struct fz_message message;
 
-	if (!fz_group_begin(fz, FZ_NL_GROUP_PEERS, FZ_CMD_PEER_EVENT, room, &message))
+	if (!fz_group_begin(fz, FZ_NL_GROUP_PEERS, FZ_CMD_PEER_EVENT, room, NULL, &message))
 		return;
 	if (nla_put_u8(message.skb, FZ_PEER_EVENT_A_TYPE, type) ||
 	    fz_put_peer(message.skb, FZ_PEER_EVENT_A_PUBLIC_KEY, &peer->authz) ||

@@ -74,12 +74,14 @@ struct fz_event_group {
  * struct fz_events - a device's netlink state, embedded in struct fz_device as `events`
  * @devices: all devices' events, for the release of sockets; under fz_events_lock
  * @groups: the multicast groups
+ * @too_fast: the part of FZ_NL_GROUP_DENIALS that those with FZ_REASON_RATE may have
  * @listeners: RCU; changed under fz_events_lock
  * @suppressed: events not sent since the device exists
  */
 struct fz_events {
 	struct list_head devices;
 	struct fz_event_group groups[FZ_NL_GROUPS];
+	struct fz_bucket too_fast;
 	struct fz_listener __rcu *listeners[FZ_LISTENERS];
 	atomic64_t suppressed;
 };

@@ -102,13 +102,14 @@ void fz_group_destroy(struct fz_events *events, enum fz_nl_group group)
  * @group: where it goes
  * @cmd: what it is
  * @room: bytes that its attributes may take, besides those that name the device
+ * @share: how much of the group's rate events of this kind may have; NULL for all of it
  * @message: takes the event, to be filled and given to fz_group_end() or fz_group_cancel()
  *
  * Context: any but hard interrupts; never sleeps.
  * Return: true if @message is to be filled; false if there is nothing to do.
  */
 bool fz_group_begin(struct fz_device *fz, enum fz_nl_group group, enum fz_cmd cmd, size_t room,
-		    struct fz_message *message)
+		    struct fz_bucket *share, struct fz_message *message)
 {
 	struct fz_event_group *state = &fz->events.groups[group];
 	bool heard;
@@ -118,7 +119,8 @@ bool fz_group_begin(struct fz_device *fz, enum fz_nl_group group, enum fz_cmd cm
 	rcu_read_unlock();
 	if (!heard)
 		return false;
-	if (fz_bucket_take(&state->bucket) && open_message(fz, group, cmd, room, message))
+	if ((!share || fz_bucket_take(share)) && fz_bucket_take(&state->bucket) &&
+	    open_message(fz, group, cmd, room, message))
 		return true;
 	atomic64_inc(&fz->events.suppressed);
 	suppress(state, 1);

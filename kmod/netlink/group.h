@@ -21,7 +21,7 @@ struct fz_message {
 void fz_group_init(struct fz_events *events, enum fz_nl_group group, u32 rate, u32 burst);
 void fz_group_destroy(struct fz_events *events, enum fz_nl_group group);
 bool fz_group_begin(struct fz_device *fz, enum fz_nl_group group, enum fz_cmd cmd, size_t room,
-		    struct fz_message *message);
+		    struct fz_bucket *share, struct fz_message *message);
 void fz_group_end(struct fz_device *fz, enum fz_nl_group group, struct fz_message *message);
 void fz_group_cancel(struct fz_device *fz, enum fz_nl_group group, struct fz_message *message);
 

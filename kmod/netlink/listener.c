@@ -29,6 +29,10 @@ static const struct {
 	[FZ_NL_GROUP_POLICY] = { .rate = 1000, .burst = 4096 },
 };
 
+/* Of the denials, at most so many for being too fast. */
+#define TOO_FAST_RATE 50
+#define TOO_FAST_BURST 200
+
 static struct fz_listener *listener_of(struct fz_events *events, enum fz_listener_role role)
 {
 	return rcu_dereference_protected(events->listeners[role], lockdep_is_held(&fz_events_lock));
@@ -60,6 +64,7 @@ void fz_events_init(struct fz_events *events)
 
 	for (i = 0; i < FZ_NL_GROUPS; i++)
 		fz_group_init(events, i, limits[i].rate, limits[i].burst);
+	fz_bucket_init(&events->too_fast, TOO_FAST_RATE, TOO_FAST_BURST);
 	for (i = 0; i < FZ_LISTENERS; i++)
 		RCU_INIT_POINTER(events->listeners[i], NULL);
 	atomic64_set(&events->suppressed, 0);

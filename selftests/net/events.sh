@@ -83,6 +83,29 @@ refusals()
 	unwatch
 }
 
+# One flow over its rate, a refusal for each packet: it leaves room for those of others.
+too_fast()
+{
+	device_alone
+	cmd_ok fzctl resource add fz0 slow 10.7.0.80 udp/1
+	cmd_ok fzctl grant add fz0 any resource slow out rate 8kbit
+	watch - "$WORK/denials" denials
+	/usr/bin/python3 - <<-'PYTHON'
+	import socket
+	sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+	sock.connect(('10.7.0.80', 1))
+	for _ in range(20000):
+	    sock.send(b'?')
+	other = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+	for port in range(100):
+	    other.sendto(b'?', ('10.7.0.81', 1000 + port))
+	PYTHON
+	wait_for 20 refusals_add_up
+	equal "$(grep -c '"reason":"no-grant"' "$WORK/denials")" 100 "other refusals"
+	cmd_ok grep -q '"reason":"rate"' "$WORK/denials"
+	unwatch
+}
+
 # A monitor that does not read for a while.
 flows_add_up()
 {
@@ -297,6 +320,7 @@ ten_arrived()
 ended() { jq -e "select(.event == \"flow-end\" and .flow.tuple.protocol == \"$2\")" "$1"; }
 
 check "refusals: told and suppressed are all" refusals
+check "refusals for being too fast leave room for others" too_fast
 check "flows: told, suppressed and lost are all" flows
 check "flows of ten devices: told and lost are all" crowds
 check "policy: each object of a message is told" policies
