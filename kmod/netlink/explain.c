@@ -5,6 +5,7 @@
 #include <net/genetlink.h>
 
 #include "netlink/family.h"
+#include "netlink/listener.h"
 #include "netlink/parse.h"
 #include "netlink/policy.h"
 #include "netlink/put.h"
@@ -84,7 +85,7 @@ static int explain(struct fz_device *fz, struct fz_peer *peer, struct genl_info 
 	}
 	/* What nobody answers is refused at once. */
 	if (explanation.verdict == FZ_VERDICT_ASK &&
-	    !rcu_access_pointer(fz->events.listeners[FZ_LISTENER_REQUESTS]))
+	    !fz_listener_present(&fz->events, FZ_LISTENER_REQUESTS))
 		explanation.verdict = FZ_VERDICT_REFUSE;
 	return reply(fz, info, &explanation);
 }
