@@ -243,6 +243,10 @@ static struct sk_buff *new_super(const struct sk_buff *first)
 	FZ_CB(super)->ds = outer_ds(first);
 	/* By which queues outside tell flows apart. */
 	skb_copy_hash(super, first);
+#ifdef CONFIG_XPS
+	/* A device gives each CPU a queue: that of the sender, so that what is sent here and there keeps its order. */
+	super->sender_cpu = first->sender_cpu;
+#endif
 	return super;
 }
 

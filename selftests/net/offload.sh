@@ -235,6 +235,41 @@ packets_are_counted()
 		fail "fewer packets were counted than were sent"
 }
 
+# sent_by QUEUE: packets
+sent_by()
+{
+	left tc -s qdisc show dev eth parent "1:$(($1 + 1))" | sed -n 's/^ Sent .* bytes \([0-9]*\) pkt.*/\1/p'
+}
+
+# A line with a queue for each CPU: whoever is on one sends by its queue, whatever CPUs encrypt.
+queue_of_the_sender()
+{
+	local cpu
+
+	begin
+	cmd_ok left ethtool -L eth tx 2
+	for cpu in 0 1; do
+		left sh -c "echo $((cpu + 1)) >/sys/class/net/eth/queues/tx-$cpu/xps_cpus" || fail "no XPS"
+	done
+	cmd_ok left tc qdisc replace dev eth root handle 1: mq
+	cmd_ok left /usr/bin/python3 - <<-'PYTHON'
+	import os, socket
+	os.sched_setaffinity(0, {1})
+	sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+	sock.setsockopt(socket.SOL_UDP, 103, 1000)
+	for _ in range(200):
+	    sock.sendto(bytes(20000), ('192.168.7.2', 9))
+	PYTHON
+	wait_for 20 sent_enough
+	[ "$(sent_by 0)" -lt 20 ] || fail "$(sent_by 0) of $(($(sent_by 0) + $(sent_by 1))) by another queue"
+	cmd_ok left tc qdisc del dev eth root
+	cmd_ok left ethtool -L eth tx 1
+}
+
+sent_enough() { [ "$(sent_by 1)" -ge 180 ]; }
+
+KIND_LEFT=fz KIND_RIGHT=fz
+[ "$(nproc)" = 1 ] || check "one queue for what one CPU sends" queue_of_the_sender
 for pair in "fz fz" "fz wireguard" "wireguard fz"; do
 	read -r KIND_LEFT KIND_RIGHT <<<"$pair"
 	modprobe -q wireguard || [ "$pair" = "fz fz" ] || continue
