@@ -126,6 +126,12 @@ static void test_terms(void **state)
 	refused_with("quota, rate and flows are for what is allowed, not for a denial",
 		     "grant add fz0 any resource web flows 1/s deny");
 	refused_with("\"10\" is no rate, like 64kbit, 10Mbit or 1Gbit", "grant add fz0 any resource web rate 10");
+	refused_with("\"99999999999999Gbit\" is more than can be counted",
+		     "grant add fz0 any resource web rate 99999999999999Gbit");
+	refused_with("\"99999999T\" is more bytes than can be counted", "grant add fz0 any resource web quota 99999999T");
+	refused_with("\"4294967296/s\" is more than 4294967295 new flows a second",
+		     "grant add fz0 any resource web flows 4294967296/s");
+	refused_with("\"99999999999s\" is longer than a hundred years", "grant add fz0 any resource web for 99999999999s");
 	refused_with("\"proto/300\" is no service (tcp, udp or sctp with optional /PORTS, icmp, icmp/TYPES, icmpv6/TYPES, proto/NUMBER)",
 		     "resource add fz0 web 10.0.0.0/8 proto/300");
 	refused_with("\"web\" is neither a prefix, like 10.0.0.0/8 or fd00::/8, nor a service (tcp, udp or sctp with optional /PORTS, icmp, icmp/TYPES, icmpv6/TYPES, proto/NUMBER)",

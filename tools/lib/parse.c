@@ -34,6 +34,12 @@ static bool parse_digits(const char *word, const char *end, uint64_t max, uint64
 	return true;
 }
 
+/* Whether parse_digits() has refused a number for its size alone. */
+static bool is_too_large(const char *word, const char *end)
+{
+	return word < end && word + strspn(word, "0123456789") >= end;
+}
+
 static bool parse_number(const char *word, uint64_t max, uint64_t *out)
 {
 	return parse_digits(word, word + strlen(word), max, out);
@@ -288,9 +294,13 @@ int fz_parse_duration(const char *word, uint64_t *ms, struct fz_error *err)
 	static const uint64_t seconds[] = { 1, 60, 3600, 86400 };
 	size_t len = strlen(word);
 	const char *unit = len ? strchr(units, word[len - 1]) : NULL;
+	const char *end = unit ? word + len - 1 : word;
 	uint64_t value;
 
-	if (!unit || !parse_digits(word, word + len - 1, UINT32_MAX, &value) || !value)
+	/* What is too large for a number is too long in any unit. */
+	if (!parse_digits(word, end, UINT32_MAX, &value))
+		value = is_too_large(word, end) ? UINT32_MAX : 0;
+	if (!value)
 		return fz_error_set(err, -EINVAL, "\"%s\" is no duration, like 90s, 15m, 8h or 7d", word);
 	value *= seconds[unit - units] * MS_PER_S;
 	if (value > LEASE_MAX_MS)
@@ -299,8 +309,11 @@ int fz_parse_duration(const char *word, uint64_t *ms, struct fz_error *err)
 	return 0;
 }
 
-/* Digits up to @end, with one of @units before it, each @base times the one before; false if it is none, or 0. */
-static bool parse_scaled(const char *word, const char *end, const char *units, uint64_t base, uint64_t *out)
+/*
+ * Digits up to @end, with one of @units before it, each @base times the one before. -EINVAL if it is none, or
+ * 0; -ERANGE if it is too large.
+ */
+static int parse_scaled(const char *word, const char *end, const char *units, uint64_t base, uint64_t *out)
 {
 	const char *unit = end > word ? strchr(units, end[-1]) : NULL;
 	uint64_t scale = 1;
@@ -311,15 +324,19 @@ static bool parse_scaled(const char *word, const char *end, const char *units, u
 			scale *= base;
 	}
 	if (!parse_digits(word, end, UINT64_MAX / scale, out))
-		return false;
+		return is_too_large(word, end) ? -ERANGE : -EINVAL;
 	*out *= scale;
-	return *out != 0;
+	return *out ? 0 : -EINVAL;
 }
 
 int fz_parse_size(const char *word, uint64_t *bytes, struct fz_error *err)
 {
-	if (!parse_scaled(word, word + strlen(word), "KMGT", 1024, bytes))
-		return fz_error_set(err, -EINVAL, "\"%s\" is no size, like 1500, 500M or 20G", word);
+	int ret = parse_scaled(word, word + strlen(word), "KMGT", 1024, bytes);
+
+	if (ret == -ERANGE)
+		return fz_error_set(err, ret, "\"%s\" is more bytes than can be counted", word);
+	if (ret)
+		return fz_error_set(err, ret, "\"%s\" is no size, like 1500, 500M or 20G", word);
 	return 0;
 }
 
@@ -327,23 +344,33 @@ int fz_parse_rate(const char *word, uint64_t *bits, struct fz_error *err)
 {
 	size_t len = strlen(word);
 	bool unit = len && strchr("kMG", word[len - 1]);
+	int ret;
 
 	if (len > 3 && !strcmp(word + len - 3, "bit")) {
 		unit = true;
 		len -= 3;
 	}
 	/* A number alone could be meant as anything. */
-	if (!unit || !parse_scaled(word, word + len, "kMG", 1000, bits))
-		return fz_error_set(err, -EINVAL, "\"%s\" is no rate, like 64kbit, 10Mbit or 1Gbit", word);
+	ret = unit ? parse_scaled(word, word + len, "kMG", 1000, bits) : -EINVAL;
+	if (ret == -ERANGE)
+		return fz_error_set(err, ret, "\"%s\" is more than can be counted", word);
+	if (ret)
+		return fz_error_set(err, ret, "\"%s\" is no rate, like 64kbit, 10Mbit or 1Gbit", word);
 	return 0;
 }
 
 int fz_parse_flow_rate(const char *word, uint32_t *flows, struct fz_error *err)
 {
 	size_t len = strlen(word);
+	const char *end = len > 2 && !strcmp(word + len - 2, "/s") ? word + len - 2 : word;
 	uint64_t value;
 
-	if (len < 3 || strcmp(word + len - 2, "/s") || !parse_digits(word, word + len - 2, UINT32_MAX, &value) || !value)
+	if (!parse_digits(word, end, UINT32_MAX, &value)) {
+		if (is_too_large(word, end))
+			return fz_error_set(err, -ERANGE, "\"%s\" is more than %u new flows a second", word, UINT32_MAX);
+		value = 0;
+	}
+	if (!value)
 		return fz_error_set(err, -EINVAL, "\"%s\" is no number of new flows, like 20/s", word);
 	*flows = (uint32_t)value;
 	return 0;
