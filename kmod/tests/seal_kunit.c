@@ -10,6 +10,7 @@
 #include <net/inet_ecn.h>
 #include <net/sock.h>
 
+#include "tests/fault.h"
 #include "tests/suites.h"
 #include "tunnel/bundle.h"
 #include "tunnel/clock.h"
@@ -143,10 +144,9 @@ enum shape {
 static struct sk_buff *make_datagram(struct kunit *test, const struct sk_buff *from,
 				     unsigned int offset, unsigned int len, enum shape shape)
 {
-	unsigned int data_len = shape == LINEAR ? 0 : len;
-	struct sk_buff *skb = alloc_skb_with_frags(OUTER_HEADERS + len - data_len, data_len,
-						   shape == PIECES ? 0 : 3, &(int){ 0 },
-						   GFP_KERNEL);
+	unsigned int data_len = shape == LINEAR ? 0 : shape == PIECES ? len / 2 : len;
+	struct sk_buff *skb = alloc_skb_with_frags(OUTER_HEADERS + len - data_len, data_len, 3,
+						   &(int){ 0 }, GFP_KERNEL);
 	u8 *bytes = kunit_kzalloc(test, len, GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, skb);
@@ -454,7 +454,54 @@ static void leaves_others_memory_alone(struct kunit *test)
 	kfree_skb(sealed);
 }
 
+/* How many packets leave, as what is left over: each with the nonce of its place, and whole. */
+static unsigned int expect_whole(struct kunit *test)
+{
+	unsigned int stride = FZ_DATA_LEN(1408), count = 0, at;
+	struct scene *scene = test->priv;
+	struct sk_buff_head sealed;
+	struct sk_buff *skb;
+
+	__skb_queue_head_init(&sealed);
+	skb_queue_splice_init(&scene->bundle.packets, &sealed);
+	while ((skb = __skb_dequeue(&sealed)) != NULL) {
+		KUNIT_EXPECT_EQ(test, skb->len % stride, 0);
+		for (at = 0; at < skb->len; at += stride) {
+			struct sk_buff *datagram = make_datagram(test, skb, at, stride, count % 3);
+			u64 counter = FZ_CB(datagram)->counter;
+
+			unseal(test, datagram);
+			expect_packet(test, counter - FIRST_NONCE, 1408);
+			count++;
+		}
+		kfree_skb(skb);
+	}
+	return count;
+}
+
+/* Whatever allocation fails, what is lost is counted, and the rest is as it would be. */
+static void goes_on_without_memory(struct kunit *test)
+{
+	struct scene *scene = test->priv;
+	unsigned int nth, i, dropped;
+	bool left;
+
+	for (nth = 1; nth <= 20; nth++) {
+		dropped = READ_ONCE(scene->dev->stats.tx_dropped);
+		for (i = 0; i < 12; i++)
+			add(test, i, 1408);
+		fz_fault_allocation(nth);
+		seal(test);
+		left = fz_fault_left();
+		dropped = READ_ONCE(scene->dev->stats.tx_dropped) - dropped;
+		KUNIT_EXPECT_EQ(test, expect_whole(test) + dropped, 12);
+		if (left)
+			break;
+	}
+}
+
 static struct kunit_case cases[] = {
+	KUNIT_CASE(goes_on_without_memory),
 	KUNIT_CASE(leaves_as_one),
 	KUNIT_CASE(leaves_in_parts),
 	KUNIT_CASE(stands_anywhere),
