@@ -214,7 +214,7 @@ void fz_authz_peer_init(struct fz_authz *az, struct fz_authz_peer *ap, u64 id)
 void fz_authz_peer_going(struct fz_authz_peer *ap)
 {
 	WRITE_ONCE(ap->dead, true);
-	/* Pairs with is_leaving(): who misses something knows why. */
+	/* Pairs with fz_flow_is_leaving(): who misses something knows why. */
 	smp_wmb();
 }
 

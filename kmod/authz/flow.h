@@ -216,6 +216,7 @@ struct fz_flow *fz_flow_create(struct fz_authz *az, const struct fz_flow_key *ke
 			       enum fz_direction dir, const struct fz_packet *packet,
 			       const struct fz_decision *decision, u32 gen, bool held);
 bool fz_flow_has_address(const struct fz_authz *az, const struct fz_flow_key *key);
+bool fz_flow_is_leaving(const struct fz_authz_peer *ap);
 bool fz_flow_check(struct fz_authz *az, struct fz_flow *flow, u64 now, struct fz_decision *why);
 bool fz_flow_is_idle(const struct fz_authz *az, const struct fz_flow *flow, u8 dir);
 void fz_flow_keep_time(struct fz_flow *flow);
@@ -237,6 +238,7 @@ void fz_flow_fold(struct fz_flow *flow);
 void fz_flow_fold_locked(struct fz_flow *flow, struct fz_grant *grant);
 void fz_flow_set_grant(struct fz_authz *az, struct fz_flow *flow, struct fz_grant *grant);
 void fz_flow_tuple(const struct fz_flow *flow, struct fz_tuple *tuple);
+void fz_flow_tuple_of(const struct fz_flow *flow, enum fz_direction dir, struct fz_tuple *tuple);
 
 extern const struct rhashtable_params fz_flow_table;
 int fz_flow_module_init(void);

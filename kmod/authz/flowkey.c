@@ -33,6 +33,18 @@ static int icmp_question(u8 family, u8 type)
 	}
 }
 
+/* The type of what answers an ICMP message; its own if nothing does. */
+static u8 icmp_answer(u8 family, u8 type)
+{
+	unsigned int answer;
+
+	for (answer = 0; answer <= U8_MAX; answer++) {
+		if (icmp_question(family, answer) == type)
+			return answer;
+	}
+	return type;
+}
+
 static bool icmp_is_question(u8 family, u8 type)
 {
 	if (family == AF_INET6)
@@ -118,8 +130,21 @@ bool fz_flow_key_alone(struct fz_flow_key *key, enum fz_direction dir,
  */
 void fz_flow_tuple(const struct fz_flow *flow, struct fz_tuple *tuple)
 {
+	fz_flow_tuple_of(flow, flow->dir, tuple);
+}
+
+/**
+ * fz_flow_tuple_of() - what a packet of a flow is
+ * @flow: the flow
+ * @dir: of the packet
+ * @tuple: filled in; the code of ICMP is the first packet's
+ *
+ * Context: RCU.
+ */
+void fz_flow_tuple_of(const struct fz_flow *flow, enum fz_direction dir, struct fz_tuple *tuple)
+{
 	const struct fz_flow_key *key = &flow->key;
-	bool in = flow->dir == FZ_DIR_IN;
+	bool in = dir == FZ_DIR_IN;
 
 	memset(tuple, 0, sizeof(*tuple));
 	tuple->family = key->family;
@@ -128,6 +153,8 @@ void fz_flow_tuple(const struct fz_flow *flow, struct fz_tuple *tuple)
 	tuple->dst = in ? key->local : key->remote;
 	if (fz_proto_is_icmp(key->family, key->proto)) {
 		tuple->icmp_type = key->remote_port & 0xff;
+		if (dir != flow->dir)
+			tuple->icmp_type = icmp_answer(key->family, tuple->icmp_type);
 		tuple->icmp_code = flow->icmp_code;
 		tuple->icmp_id = key->local_port;
 		return;

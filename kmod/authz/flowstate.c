@@ -158,8 +158,14 @@ bool fz_flow_has_address(const struct fz_authz *az, const struct fz_flow_key *ke
 	return az->ops->routes(key->ap, key->family, &key->remote);
 }
 
-/* Whether what is missing is so because the peer is being removed; its flows go one by one. */
-static bool is_leaving(const struct fz_authz_peer *ap)
+/**
+ * fz_flow_is_leaving() - whether what is missing is so because the peer is being removed
+ * @ap: the peer; its grants and flows go one by one
+ *
+ * Context: RCU.
+ * Return: true if so.
+ */
+bool fz_flow_is_leaving(const struct fz_authz_peer *ap)
 {
 	/* Pairs with fz_authz_peer_going(). */
 	smp_rmb();
@@ -174,15 +180,28 @@ static bool is_heir(const struct fz_grant *heir, const struct fz_grant *grant)
 	       !strcmp(heir->key.resource->name, grant->key.resource->name);
 }
 
+/* Whether the peer, or its address, is gone; else @decision is what policy says. */
+static bool is_gone(struct fz_authz *az, const struct fz_flow *flow, u64 now,
+		    struct fz_decision *decision)
+{
+	struct fz_tuple tuple;
+
+	if (!fz_flow_has_address(az, &flow->key))
+		return true;
+	fz_flow_tuple(flow, &tuple);
+	fz_decide(az, flow->key.ap, flow->dir, &tuple, now, decision);
+	/* After it: a denial that it did not find may be gone with the peer. */
+	return fz_flow_is_leaving(flow->key.ap);
+}
+
 /* Judges @flow again. True if it goes on. */
 static bool judge_again(struct fz_authz *az, struct fz_flow *flow, u64 now,
 			struct fz_decision *decision, enum fz_flow_end *end)
 {
 	struct fz_grant *old, *grant = NULL;
-	struct fz_tuple tuple;
 
 	lockdep_assert_held(&flow->lock);
-	if (!fz_flow_has_address(az, &flow->key)) {
+	if (is_gone(az, flow, now, decision)) {
 		struct fz_mode_setting setting = fz_mode_effective(az, flow->key.ap, flow->dir);
 
 		*decision = (struct fz_decision){
@@ -194,8 +213,6 @@ static bool judge_again(struct fz_authz *az, struct fz_flow *flow, u64 now,
 		*end = FZ_END_SOURCE;
 		return false;
 	}
-	fz_flow_tuple(flow, &tuple);
-	fz_decide(az, flow->key.ap, flow->dir, &tuple, now, decision);
 	old = rcu_dereference_protected(flow->grant, lockdep_is_held(&flow->lock));
 	if (decision->verdict == FZ_VERDICT_REFUSE || decision->verdict == FZ_VERDICT_ASK) {
 		*end = end_of(flow, old, decision, now);
@@ -234,7 +251,7 @@ static bool check_locked(struct fz_authz *az, struct fz_flow *flow, u32 gen, u64
 		return true;
 	}
 	if (!judge_again(az, flow, now, why, &end)) {
-		if (is_leaving(flow->key.ap))
+		if (fz_flow_is_leaving(flow->key.ap))
 			end = FZ_END_PEER_REMOVED;
 		if (!refused)
 			fz_flow_refuse(az, flow, end);

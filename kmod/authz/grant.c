@@ -155,10 +155,15 @@ void fz_grant_take(struct fz_authz *az, struct fz_policy *policy, struct fz_gran
  */
 void fz_grant_drop_peer(struct fz_authz *az, struct fz_authz_peer *ap)
 {
-	struct fz_grant *grant, *next;
 	bool any = !list_empty(&ap->grants.list);
+	struct fz_grant *grant, *next;
 
 	lockdep_assert_held(&az->lock);
+	/* Denials last: as in apply_all(). */
+	list_for_each_entry_safe(grant, next, &ap->grants.list, peer_node) {
+		if (!fz_grant_denies(grant))
+			fz_grant_unlink(grant->key.resource->policy, grant);
+	}
 	list_for_each_entry_safe(grant, next, &ap->grants.list, peer_node)
 		fz_grant_unlink(grant->key.resource->policy, grant);
 	if (any)

@@ -168,22 +168,29 @@ static bool charge(struct fz_bundle *bundle, struct fz_flow *flow, const struct 
 	return false;
 }
 
-/* What admits a packet for itself, with no flow that could say so. */
-static void decide_alone(struct fz_bundle *bundle, const struct fz_packet *packet,
-			 struct fz_decision *decision)
+/*
+ * What admits @bytes for themselves, with no flow that could say so: those of a packet that went in
+ * direction @dir with @tuple, or of one about it.
+ */
+static void decide_alone(struct fz_bundle *bundle, enum fz_direction dir,
+			 const struct fz_tuple *tuple, u32 bytes, struct fz_decision *decision)
 {
-	enum fz_reason reason = FZ_REASON_NONE;
+	enum fz_reason reason;
 	struct fz_meter *meter;
 
 	do {
-		fz_decide(bundle->az, bundle->ap, bundle->dir, &packet->tuple, bundle->now,
-			  decision);
+		fz_decide(bundle->az, bundle->ap, dir, tuple, bundle->now, decision);
+		/* What was not found may be gone with the peer. */
+		if (fz_flow_is_leaving(bundle->ap)) {
+			reason = FZ_REASON_SOURCE;
+			break;
+		}
 		if (decision->verdict != FZ_VERDICT_PASS || !decision->grant || bundle->again)
 			return;
 		meter = rcu_dereference(decision->grant->meter);
 		if (!meter)
 			return;
-		reason = fz_meter_take(meter, packet->bytes, bundle->now);
+		reason = fz_meter_take(meter, bytes, bundle->now);
 	} while (reason == FZ_REASON_QUOTA);
 	decision->reason = reason;
 	if (reason != FZ_REASON_NONE)
@@ -319,17 +326,23 @@ static enum outcome judge_reverse(struct fz_bundle *bundle, struct fz_flow *flow
 				  struct sk_buff *skb)
 {
 	struct fz_decision decision;
+	enum outcome outcome;
 	enum fz_reason reason;
 
 	/* Before it is charged: that comes when it is judged again. */
 	if (follows(bundle, flow, skb))
 		return GONE;
-	decide_alone(bundle, packet, &decision);
-	if (decision.verdict != FZ_VERDICT_PASS)
-		return refuse(bundle, packet, why->reason == FZ_REASON_NONE ? &decision : why, skb);
 	reason = remember_fragment(bundle, packet, &flow->key);
 	if (reason != FZ_REASON_NONE)
 		return refuse_for(bundle, packet, reason, skb);
+	decide_alone(bundle, bundle->dir, &packet->tuple, packet->bytes, &decision);
+	if (decision.verdict != FZ_VERDICT_PASS) {
+		outcome = refuse(bundle, packet, why->reason == FZ_REASON_NONE ? &decision : why,
+				 skb);
+		if (outcome != PASSES && packet->kind == FZ_PACKET_FRAGMENT_FIRST)
+			fz_fragment_forget(bundle->az, bundle->ap, bundle->dir, packet);
+		return outcome;
+	}
 	count(bundle, flow, packet->packets, packet->bytes);
 	fz_flow_advance(bundle->az, flow, bundle->dir, packet);
 	return PASSES;
@@ -341,7 +354,7 @@ static enum outcome judge_ghost(struct fz_bundle *bundle, const struct fz_packet
 {
 	struct fz_decision decision;
 
-	decide_alone(bundle, packet, &decision);
+	decide_alone(bundle, bundle->dir, &packet->tuple, packet->bytes, &decision);
 	if (decision.verdict != FZ_VERDICT_PASS)
 		return refuse(bundle, packet, &decision, skb);
 	if (packet->kind != FZ_PACKET_PLAIN)
@@ -449,21 +462,41 @@ static enum outcome judge_plain(struct fz_bundle *bundle, const struct fz_packet
 }
 
 /*
- * What belongs to the flow of @key, without being a packet that could move it, or lead others.
- * Without a flow, it is refused for @reason.
+ * What belongs to a packet that a withdrawn flow was in the way of, for it went in the other direction,
+ * @dir: it passes as that did.
+ */
+static enum outcome judge_related_reverse(struct fz_bundle *bundle, const struct fz_flow *flow,
+					  enum fz_direction dir, const struct fz_packet *packet,
+					  struct fz_decision *why, struct sk_buff *skb)
+{
+	struct fz_decision decision;
+	struct fz_tuple tuple;
+
+	fz_flow_tuple_of(flow, dir, &tuple);
+	decide_alone(bundle, dir, &tuple, packet->bytes, &decision);
+	return decision.verdict == FZ_VERDICT_PASS ? PASSES : refuse(bundle, packet, why, skb);
+}
+
+/*
+ * What belongs to a packet of the flow of @key that went in direction @dir, without being one that could
+ * move the flow, or lead others. Without a flow, it is refused for @reason.
  */
 static enum outcome judge_related(struct fz_bundle *bundle, const struct fz_flow_key *key,
-				  const struct fz_packet *packet, enum fz_reason reason,
-				  struct sk_buff *skb)
+				  enum fz_direction dir, const struct fz_packet *packet,
+				  enum fz_reason reason, struct sk_buff *skb)
 {
 	struct fz_flow *flow = fz_flow_find(bundle->az, key);
 	struct fz_decision why = {};
 
 	if (!flow)
 		return refuse_for(bundle, packet, reason, skb);
-	if (!fz_flow_check(bundle->az, flow, bundle->now, &why))
-		return why.reason == FZ_REASON_NONE ? AGAIN :
-						      refuse(bundle, packet, &why, skb);
+	if (!fz_flow_check(bundle->az, flow, bundle->now, &why)) {
+		if (why.reason == FZ_REASON_NONE)
+			return AGAIN;
+		if (dir == flow->dir || key->proto == IPPROTO_TCP)
+			return refuse(bundle, packet, &why, skb);
+		return judge_related_reverse(bundle, flow, dir, packet, &why, skb);
+	}
 	if (unlikely(!charge(bundle, flow, packet, &why)))
 		return refuse_charge(bundle, flow, packet, &why, skb);
 	return PASSES;
@@ -486,7 +519,7 @@ static enum outcome judge_later(struct fz_bundle *bundle, const struct fz_packet
 		return refuse_for(bundle, packet, reason, skb);
 	/* Not from the start: it would be taken for a duplicate. */
 	do {
-		outcome = judge_related(bundle, &key, packet, FZ_REASON_FRAGMENT, skb);
+		outcome = judge_related(bundle, &key, bundle->dir, packet, FZ_REASON_FRAGMENT, skb);
 	} while (outcome == AGAIN && --rounds);
 	return outcome;
 }
@@ -504,7 +537,7 @@ static enum outcome judge_error(struct fz_bundle *bundle, const struct fz_packet
 	fz_flow_key_make(&key, bundle->ap, other, &packet->quoted);
 	if (!fz_flow_find(bundle->az, &key))
 		fz_flow_key_alone(&key, other, &packet->quoted);
-	return judge_related(bundle, &key, packet, FZ_REASON_NO_GRANT, skb);
+	return judge_related(bundle, &key, other, packet, FZ_REASON_NO_GRANT, skb);
 }
 
 /* Whether a packet is the next of the run: same flow, and nothing in it that changes the flow. */

@@ -216,7 +216,6 @@ static void ends_with_the_next_packet(struct kunit *test)
 	}
 }
 
-/* What the far end may open, too, must not carry on what it was only answering. */
 /* Its packets have leave of their own; those of a connection, without a beginning, have not. */
 static void expect_far_end(struct fz_stage *stage, const struct kinds *kind, unsigned int dir)
 {
@@ -228,6 +227,33 @@ static void expect_far_end(struct fz_stage *stage, const struct kinds *kind, uns
 		expect_passes(0, other(dir), &kind->reply, 0);
 }
 
+/* A fragment that goes out, @start to @start + @len of datagram @id. */
+static bool piece(struct fz_stage *stage, const struct fz_tuple *tuple, u16 id,
+		  unsigned int start, unsigned int len, bool more)
+{
+	return fz_stage_judge(stage, 0, FZ_DIR_OUT,
+			      fz_stage_fragment(stage, tuple, id, start, len, more));
+}
+
+static bool error_passes(struct fz_stage *stage, enum fz_direction dir,
+			 const struct fz_tuple *quoted)
+{
+	const char *src = quoted->family == AF_INET6 ? "fd08::9" : "10.8.0.9";
+
+	return fz_stage_judge(stage, 0, dir, fz_stage_error(stage, quoted, src));
+}
+
+static void read_grant(struct fz_stage *stage, const struct fz_grant_spec *spec,
+		       struct fz_grant_info *info)
+{
+	struct fz_grant_key key = { .ap = spec->ap, .dir = spec->dir };
+	struct fz_policy *policy = rcu_dereference_protected(stage->az.policy, true);
+
+	key.resource = fz_resource_find(policy, spec->resource);
+	fz_grant_read(rhashtable_lookup_fast(&policy->grants, &key, fz_grant_table), info);
+}
+
+/* What the far end may open, too, must not carry on what it was only answering. */
 static void a_withdrawn_flow_does_not_turn_round(struct kunit *test)
 {
 	struct fz_stage *stage = test->priv;
@@ -264,6 +290,57 @@ static void a_withdrawn_flow_does_not_turn_round(struct kunit *test)
 			fz_flow_flush(&stage->az, NULL);
 		}
 		fz_stage_revoke(stage, 0, 0, "back", other(dir));
+	}
+}
+
+/*
+ * What has leave of its own beside a withdrawn flow of its ends has it in pieces too, and errors about it
+ * come back; those about the withdrawn flow do not.
+ */
+static void a_withdrawn_flow_parts_no_datagram(struct kunit *test)
+{
+	struct fz_stage *stage = test->priv;
+	struct fz_prefix prefixes[] = {
+		fz_stage_prefix(stage, "10.8.0.0/16"),
+		fz_stage_prefix(stage, "fd08::/16"),
+	};
+	struct fz_resource_spec back = { .name = "back", .prefixes = prefixes, .n_prefixes = 2 };
+	struct fz_grant_spec spec = {
+		.ap = &stage->peers[0], .resource = "back", .dir = FZ_DIR_OUT,
+		.limits.quota = 3000,
+	};
+	struct kinds kinds[8];
+	unsigned int i, n = make_kinds(stage, kinds);
+
+	KUNIT_ASSERT_EQ(test, 0, fz_resource_set(&stage->az, 0, &back, 1, NULL, NULL));
+	for (i = 0; i < n; i++) {
+		const struct fz_tuple *tuple = &kinds[i].tuple, *reply = &kinds[i].reply;
+		struct fz_grant_info info;
+
+		if (tuple->proto == IPPROTO_TCP)
+			continue;
+		set_up(stage, FZ_DIR_IN);
+		expect_passes(0, FZ_DIR_IN, tuple, 0);
+		fz_stage_revoke(stage, 0, 0, "all", FZ_DIR_IN);
+		expect_refused(0, FZ_DIR_IN, tuple, 0, FZ_REASON_NO_GRANT);
+		KUNIT_ASSERT_EQ(test, 0, fz_grant_set(&stage->az, 0, &spec, 1, NULL, NULL));
+		KUNIT_EXPECT_TRUE(test, piece(stage, reply, i, 0, 800, true));
+		/* Again, it is no piece; and does not count. */
+		KUNIT_EXPECT_FALSE(test, piece(stage, reply, i, 0, 800, true));
+		KUNIT_EXPECT_FALSE(test, piece(stage, reply, i, 0, 800, true));
+		KUNIT_EXPECT_TRUE(test, piece(stage, reply, i, 800, 400, false));
+		read_grant(stage, &spec, &info);
+		KUNIT_EXPECT_LT(test, 1200ULL, info.used);
+		KUNIT_EXPECT_GT(test, 1400ULL, info.used);
+		if (tuple->proto == IPPROTO_UDP) {
+			KUNIT_EXPECT_TRUE(test, error_passes(stage, FZ_DIR_IN, reply));
+			KUNIT_EXPECT_FALSE(test, error_passes(stage, FZ_DIR_OUT, tuple));
+		}
+		fz_stage_revoke(stage, 0, 0, "back", FZ_DIR_OUT);
+		KUNIT_EXPECT_FALSE(test, piece(stage, reply, i + n, 0, 800, true));
+		KUNIT_EXPECT_FALSE(test, piece(stage, reply, i + n, 800, 400, false));
+		KUNIT_EXPECT_FALSE(test, error_passes(stage, FZ_DIR_IN, reply));
+		fz_flow_flush(&stage->az, NULL);
 	}
 }
 
@@ -595,6 +672,34 @@ static void removal_is_why(struct kunit *test)
 		stage->lost = false;
 		fz_stage_revoke(stage, 0, FZ_STAGE_ANY, all, FZ_DIR_IN);
 		fz_flow_flush(&stage->az, NULL);
+	}
+}
+
+/* Its denials go as well as its grants, while what is allowed to anybody stays. */
+static void removal_frees_nothing(struct kunit *test)
+{
+	struct fz_stage *stage = test->priv;
+	struct kinds kinds[8];
+	unsigned int dir, i, n = make_kinds(stage, kinds);
+
+	for (dir = 0; dir < FZ_DIRS; dir++) {
+		for (i = 0; i < n; i++) {
+			set_up(stage, dir);
+			fz_stage_grant(stage, 0, FZ_STAGE_ANY, "all", dir, FZ_ACTION_ALLOW, 0);
+			expect_passes(0, dir, &kinds[i].tuple, kinds[i].flags);
+			fz_stage_grant(stage, 0, 0, "all", dir, FZ_ACTION_DENY, 0);
+			expect_refused(0, dir, &kinds[i].tuple, 0, FZ_REASON_DENIED);
+			fz_authz_reroute_begin(&stage->az);
+			fz_authz_peer_going(&stage->peers[0]);
+			mutex_lock(&stage->az.lock);
+			fz_grant_drop_peer(&stage->az, &stage->peers[0]);
+			mutex_unlock(&stage->az.lock);
+			expect_refused(0, dir, &kinds[i].tuple, 0, FZ_REASON_SOURCE);
+			fz_authz_reroute_end(&stage->az, false);
+			stage->peers[0].dead = false;
+			fz_stage_revoke(stage, 0, FZ_STAGE_ANY, "all", dir);
+			fz_flow_flush(&stage->az, NULL);
+		}
 	}
 }
 
@@ -1299,6 +1404,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(counts_exactly),
 	KUNIT_CASE(ends_with_the_next_packet),
 	KUNIT_CASE(a_withdrawn_flow_does_not_turn_round),
+	KUNIT_CASE(a_withdrawn_flow_parts_no_datagram),
 	KUNIT_CASE(a_withdrawn_flow_stays_so_for_ever),
 	KUNIT_CASE(one_syn_revives_nothing),
 	KUNIT_CASE(bogus_reset_frees_nothing),
@@ -1308,6 +1414,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(lost_address_ends_it),
 	KUNIT_CASE(lost_address_begins_none),
 	KUNIT_CASE(removal_is_why),
+	KUNIT_CASE(removal_frees_nothing),
 	KUNIT_CASE(sweep_lets_others_work),
 	KUNIT_CASE(peer_removal_ends_all),
 	KUNIT_CASE(follows_tcp),
