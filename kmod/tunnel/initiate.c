@@ -42,7 +42,8 @@ static void send_initiation(struct fz_peer *peer)
 	struct fz_message_initiation message;
 	int err;
 
-	if (READ_ONCE(peer->is_dead) || sent_lately(peer))
+	/* A timer may have asked for it just before the device went down: there are to be no keys then. */
+	if (READ_ONCE(peer->is_dead) || !netif_running(peer->device->dev) || sent_lately(peer))
 		return;
 	atomic64_set(&peer->last_sent_handshake, fz_clock_now());
 	net_dbg_ratelimited("%s: Sending handshake initiation to peer %llu\n",
