@@ -49,6 +49,8 @@ static void passes_in_order(struct kunit *test)
 		};
 		struct fz_verdict_spec spec = { .verdict = FZ_VERDICT_PASS, .grant = &grant };
 
+		fz_stage_mode(stage, FZ_STAGE_ANY, dir, FZ_MODE_ENFORCE,
+			      FZ_MODE_F_ASK | FZ_MODE_F_REJECT);
 		ssh(stage, &tuple, 1000);
 		stage->n_requests = 0;
 		for (i = 0; i < FZ_ASK_PACKETS + 2; i++)
@@ -63,6 +65,9 @@ static void passes_in_order(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, -ENOENT, fz_ask_verdict(&stage->az, &spec, NULL));
 		out = dir == FZ_DIR_IN ? &stage->delivered : &stage->sent;
 		KUNIT_EXPECT_EQ(test, FZ_ASK_PACKETS, skb_queue_len(out));
+		/* Those for which there was no room are not answered as if all was decided. */
+		KUNIT_EXPECT_TRUE(test, skb_queue_empty(dir == FZ_DIR_IN ? &stage->sent :
+								      &stage->delivered));
 		for (i = 0; i < FZ_ASK_PACKETS; i++) {
 			struct sk_buff *skb = __skb_dequeue(out);
 
