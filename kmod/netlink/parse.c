@@ -178,12 +178,11 @@ int fz_parse_prefix(const struct nlattr *nest, struct fz_prefix *prefix,
 		return ret;
 	prefix->len = nla_get_u8(tb[FZ_PREFIX_A_LEN]);
 	if (prefix->len > fz_family_bits(prefix->family)) {
-		NL_SET_ERR_MSG_ATTR(extack, tb[FZ_PREFIX_A_LEN],
-				    "the prefix is longer than its address");
+		NL_SET_ERR_MSG_ATTR(extack, nest, "the prefix is longer than its address");
 		return -EINVAL;
 	}
 	if (!fz_prefix_is_clean(prefix)) {
-		NL_SET_ERR_MSG_ATTR(extack, tb[FZ_PREFIX_A_ADDR],
+		NL_SET_ERR_MSG_ATTR(extack, nest,
 				    "the address has bits set after the prefix length");
 		return -EINVAL;
 	}
