@@ -766,6 +766,13 @@ completion()
 	equal "$(completes fzctl resource add fz0 web 10.1.0.0/16 p)" proto/ "services"
 	equal "$(completes fzctl mode fz0 peer "${PEER:0:6}")" "$PEER" "a peer"
 	equal "$(completes fzctl observe-report --since "")" "" "since when"
+	# names that are written like commands, and like several words
+	touch 'zc$(touch ran)' 'zd"e f'
+	equal "$(completes fzctl batch zc)" 'zc\$\(touch\ ran\)' "a file's name that is a command"
+	equal "$(completes fzctl batch zd)" 'zd\"e\ f' "a file's name that is two words"
+	cmd_ok fz resource add fz0 'y$(id>ran)' 10.2.0.0/16
+	equal "$(completes fzctl resource del fz0 y)" 'y\$\(id\>ran\)' "a resource's name that is a command"
+	[ ! -e ran ] || fail "a name was run"
 }
 
 command -v jq >/dev/null || skip_all "needs jq"
