@@ -123,6 +123,8 @@ int batch_main(int argc, char **argv)
 
 	if (argc > 2)
 		return too_many_words(argv[2]);
+	if (argc == 2 && !strncmp(argv[1], "--", 2))
+		return usage_error("\"%s\" is no option of batch (a file of that name: ./%s)", argv[1], argv[1]);
 	if (argc == 2 && strcmp(argv[1], "-")) {
 		name = argv[1];
 		in = fopen(name, "re");

@@ -424,12 +424,24 @@ static int take_number(struct report *r, const char *option, const char *value)
 	} else if (!strcmp(option, "--prefix-length6")) {
 		ret = fz_parse_u32(value, "length of an IPv6 prefix", 0, 128, &number, &err);
 		r->denials.bits6 = (uint8_t)number;
-	} else if (!strcmp(option, "--room")) {
-		ret = fz_parse_u32(value, "number", 4, 1U << 28, &r->room, &err);
 	} else {
-		return usage_error("\"%s\" is no option of observe-report", option);
+		ret = fz_parse_u32(value, "number", 4, 1U << 28, &r->room, &err);
 	}
 	return ret ? bad_word(&err) : EXIT_DONE;
+}
+
+static bool is_option(const char *word)
+{
+	static const char *const options[] = {
+		"--device", "--peer", "--name", "--for", "--since", "--min-count", "--max-ports", "--max-addresses",
+		"--prefix-length", "--prefix-length6", "--room",
+	};
+
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		if (!strcmp(word, options[i]))
+			return true;
+	}
+	return false;
 }
 
 /* An option with a value. Returns an exit status. */
@@ -471,6 +483,8 @@ int observe_report_main(int argc, char **argv)
 	for (int i = 1; i < argc && !ret; i++) {
 		if (strncmp(argv[i], "--", 2)) {
 			argv[n++] = argv[i];
+		} else if (!is_option(argv[i])) {
+			ret = usage_error("\"%s\" is no option of observe-report", argv[i]);
 		} else if (i + 1 == argc) {
 			ret = out_of_words("a value", argv[i]);
 		} else {

@@ -192,7 +192,7 @@ static int take_peer(struct reader *reader, char *value, struct fz_error *err)
 	if (!fz_key_parse(grant->peer, value)) {
 		if (!peer_start(value))
 			return fz_error_set(err, -EINVAL, "\"%s\" is no key", value);
-		return peer_find(reader->dev, value, grant->peer, err);
+		return peer_find(reader->dev, "in this file", value, grant->peer, err);
 	}
 	if (!fz_device_find_peer(reader->dev, grant->peer))
 		return fz_error_set(err, -EINVAL, "\"%s\" is no [Peer] of this file", value);

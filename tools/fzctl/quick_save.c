@@ -146,10 +146,14 @@ static void write_resource(FILE *out, const struct fz_resource *res)
 /* Leases go on from where they are. */
 static void write_lease(FILE *out, uint64_t ms)
 {
-	time_t end = time(NULL) + (time_t)(ms / 1000);
 	char text[32];
+	struct timespec now;
 	struct tm tm;
+	time_t end;
 
+	/* To the second that was said, and not the one before. */
+	clock_gettime(CLOCK_REALTIME, &now);
+	end = now.tv_sec + (time_t)((ms + (uint64_t)now.tv_nsec / 1000000 + 500) / 1000);
 	gmtime_r(&end, &tm);
 	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	fprintf(out, "Until = %s\n", text);

@@ -273,7 +273,7 @@ static void test_policy_refused(void **state)
 		{ "[Grant]\nany\n", ", line 2: \"any\" is no line of a [Grant]" },
 		{ "[Grant]\nPeer =\n", ", line 2: Peer: there is no value" },
 		{ "[Grant]\nPeer = " KEY "\n", ", line 2: Peer: \"" KEY "\" is no [Peer] of this file" },
-		{ "[Grant]\nPeer = xT\n", ", line 2: Peer: \"xT\" is neither a key nor the start of one" },
+		{ "[Grant]\nPeer = xT\n", ", line 2: Peer: \"xT\" is neither a key nor the start of one in this file" },
 		{ "[Peer]\nPublicKey = " KEY "\n[Peer]\nPublicKey = " OTHER "\n[Grant]\nPeer = xTIB\n",
 		  ", line 6: Peer: \"xTIB\" is the start of more than one key" },
 		{ "[Peer]\nPublicKey = " KEY "\n[Peer]\nPublicKey = " KEY "\n[Grant]\nPeer = xTIB\n", ", line 5: [Grant] without" },

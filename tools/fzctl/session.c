@@ -39,14 +39,19 @@ void session_at_line(unsigned long line)
 
 static void complain(const char *fmt, va_list args)
 {
+	char *text;
+
 	if (queue_goes_first())
 		return;
 	fflush(stdout);
-	fputs("fzctl: ", stderr);
+	if (vasprintf(&text, fmt, args) < 0)
+		return;
+	/* At once: others may write to the same log. */
 	if (batch_line)
-		fprintf(stderr, "line %lu: ", batch_line);
-	vfprintf(stderr, fmt, args);
-	fputc('\n', stderr);
+		fprintf(stderr, "fzctl: line %lu: %s\n", batch_line, text);
+	else
+		fprintf(stderr, "fzctl: %s\n", text);
+	free(text);
 }
 
 /**

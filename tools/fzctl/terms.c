@@ -274,18 +274,24 @@ size_t peer_start(const char *word)
 /**
  * peer_find - the peer whose key starts so, if there is exactly one
  * @dev: the device, or what a file makes of it, which may name a peer more than once
+ * @place: where that is, such as "in this file"; NULL says "on" and the device's name
  * @word: the start, as peer_start() knows it
  * @key: receives the whole of it
  * @err: why not
  *
  * Return: 0 or -EINVAL
  */
-int peer_find(const struct fz_device *dev, const char *word, uint8_t key[FZ_KEY_LEN], struct fz_error *err)
+int peer_find(const struct fz_device *dev, const char *place, const char *word, uint8_t key[FZ_KEY_LEN],
+	      struct fz_error *err)
 {
+	char on[sizeof("on \"\"") + sizeof(dev->name)];
 	const struct fz_peer *match = NULL;
 	int len = (int)peer_start(word);
 	char text[FZ_KEY_TEXT_SIZE];
 
+	snprintf(on, sizeof(on), "on \"%s\"", dev->name);
+	if (!place)
+		place = on;
 	for (size_t i = 0; i < dev->n_peers; i++) {
 		const struct fz_peer *peer = &dev->peers[i];
 
@@ -293,13 +299,13 @@ int peer_find(const struct fz_device *dev, const char *word, uint8_t key[FZ_KEY_
 		if (strncmp(text, word, (size_t)len))
 			continue;
 		if (match && memcmp(match->public_key, peer->public_key, FZ_KEY_LEN))
-			return fz_error_set(err, -EINVAL, "\"%.*s\" is the start of more than one key on \"%s\"",
-					    len, word, dev->name);
+			return fz_error_set(err, -EINVAL, "\"%.*s\" is the start of more than one key %s", len, word,
+					    place);
 		match = peer;
 	}
 	if (!match)
-		return fz_error_set(err, -EINVAL, "\"%.*s\" is neither a key nor the start of one on \"%s\"",
-				    len, word, dev->name);
+		return fz_error_set(err, -EINVAL, "\"%.*s\" is neither a key nor the start of one %s",
+				    len, word, place);
 	memcpy(key, match->public_key, FZ_KEY_LEN);
 	return 0;
 }

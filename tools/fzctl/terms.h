@@ -36,6 +36,7 @@ const char *format_mode(char *buf, size_t size, const struct fz_mode_state *mode
 char *format_services(const struct fz_resource *res);
 
 size_t peer_start(const char *word);
-int peer_find(const struct fz_device *dev, const char *word, uint8_t key[FZ_KEY_LEN], struct fz_error *err);
+int peer_find(const struct fz_device *dev, const char *place, const char *word, uint8_t key[FZ_KEY_LEN],
+	      struct fz_error *err);
 
 #endif

@@ -197,7 +197,7 @@ int find_key(const char *dev, const char *word, uint8_t key[FZ_KEY_LEN])
 		if (fz_nl_device_get(nl, dev, &known, &err))
 			return refused(&err);
 	}
-	return peer_find(known, word, key, &err) ? bad_word(&err) : 0;
+	return peer_find(known, NULL, word, key, &err) ? bad_word(&err) : 0;
 }
 
 /**
