@@ -43,24 +43,45 @@ many_down()
 	ip netns del "$right"
 }
 
+# many_begin COUNT: all have a session, and messages to send; they are of $length bytes
+many_begin()
+{
+	many_up "$(kind_of "$side")" "$(control_of "$side")" "$1"
+	length=$(on "$left" /usr/bin/python3 "$here/sessions.py" begin "$(wg pubkey <"$work/$1/key")" 192.0.2.2 \
+		$device_port $peer_port $((50000 * seconds + $1)) "$work/$1")
+}
+
+# many_send COUNT, many_receive COUNT: right does
+many_send()
+{
+	local rate
+
+	rate=$(on "$right" fz-bench-udp send -n "$left" -t "$seconds" -p "$rule_port" -l $peer_port \
+		-a "$1" 10.128.0.0)
+	echo "peers$1_send ${rate%% *}"
+}
+
+many_receive()
+{
+	local rate
+
+	rate=$(on "$left" fz-bench-udp send -n "$right" -p $device_port -l "$rule_port" -s "$length" \
+		-a "$1" -f "$work/$1/messages" 192.0.2.2)
+	echo "peers$1_receive ${rate%% *}"
+}
+
 # many COUNT
 many()
 {
-	local left=$left-$1 right=$right-$1 length rate
+	local left=$left-$1 right=$right-$1 length
 
 	case $side in
 	wireguard | enforce) ;;
 	*) return 0 ;;
 	esac
-	many_up "$(kind_of "$side")" "$(control_of "$side")" "$1"
-	length=$(on "$left" /usr/bin/python3 "$here/sessions.py" begin "$(wg pubkey <"$work/$1/key")" 192.0.2.2 \
-		$device_port $peer_port $((50000 * seconds + $1)) "$work/$1")
-	rate=$(on "$right" fz-bench-udp send -n "$left" -t "$seconds" -p "$rule_port" -l $peer_port \
-		-a "$1" 10.128.0.0)
-	echo "peers$1_send ${rate%% *}"
-	rate=$(on "$left" fz-bench-udp send -n "$right" -p $device_port -l "$rule_port" -s "$length" \
-		-a "$1" -f "$work/$1/messages" 192.0.2.2)
-	echo "peers$1_receive ${rate%% *}"
+	many_begin "$1"
+	many_send "$1"
+	many_receive "$1"
 	many_down
 }
 
