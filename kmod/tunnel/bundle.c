@@ -472,3 +472,49 @@ struct fz_bundle *fz_bundle_take(struct fz_ring *ring)
 	spin_unlock_bh(&bundle->lane->lock);
 	return bundle;
 }
+
+/* Works on bundles, some packets of many peers, or one bundle of many packets. Return: whose, with references. */
+static unsigned int work_some(struct fz_worker *worker, struct fz_ring *ring,
+			      void (*work)(struct fz_device *fz, struct fz_bundle *bundle,
+					   struct page_frag *room),
+			      struct fz_peer **peers)
+{
+	unsigned int count = 0, packets = 0;
+	struct fz_bundle *bundle;
+
+	while (count < FZ_BATCH && packets < FZ_BATCH &&
+	       (bundle = fz_bundle_take(ring)) != NULL) {
+		peers[count++] = fz_peer_get(bundle->peer);
+		packets += skb_queue_len(&bundle->packets);
+		work(worker->fz, bundle, &worker->room);
+		fz_bundle_finish(bundle);
+	}
+	return count;
+}
+
+/**
+ * fz_bundle_work() - work on bundles until there are none
+ * @worker: whose turn it is
+ * @ring: of bundles, the worker's
+ * @work: encrypts or decrypts one
+ * @hand_on: has those whose bundles are done send or deliver them, in order
+ *
+ * With many peers a bundle is a packet, and to hand on each by itself is to let softirqs run for each.
+ *
+ * Context: workqueue.
+ */
+void fz_bundle_work(struct fz_worker *worker, struct fz_ring *ring,
+		    void (*work)(struct fz_device *fz, struct fz_bundle *bundle,
+				 struct page_frag *room),
+		    void (*hand_on)(struct fz_peer *const *peers, unsigned int count))
+{
+	struct fz_peer *peers[FZ_BATCH];
+	unsigned int count, i;
+
+	while ((count = work_some(worker, ring, work, peers)) != 0) {
+		hand_on(peers, count);
+		for (i = 0; i < count; i++)
+			fz_peer_put(peers[i]);
+		cond_resched();
+	}
+}

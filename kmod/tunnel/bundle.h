@@ -22,6 +22,7 @@ enum {
 	FZ_LANE_PACKETS = 1024,		/* of one peer in one direction */
 	FZ_RING_BUNDLES = 1024,		/* bundles of one device in one direction */
 	FZ_ROOM_MAX = 32768,		/* bytes: the largest pages that the network takes */
+	FZ_BATCH = 8,			/* that one worker has done, and not handed on yet */
 	FZ_LONE_LEN = 2048,		/* bytes of a packet that a softirq may be kept busy with */
 	/*
 	 * A CPU that was given nothing for so long has the time for a packet's cryptography, which
@@ -120,6 +121,10 @@ struct fz_ring {
 int fz_bundle_init(void);
 void fz_bundle_uninit(void);
 struct fz_bundle *fz_bundle_take(struct fz_ring *ring);
+void fz_bundle_work(struct fz_worker *worker, struct fz_ring *ring,
+		    void (*work)(struct fz_device *fz, struct fz_bundle *bundle,
+				 struct page_frag *room),
+		    void (*hand_on)(struct fz_peer *const *peers, unsigned int count));
 void fz_bundle_free(struct fz_bundle *bundle);
 void fz_bundle_finish(struct fz_bundle *bundle);
 void fz_bundle_finish_lone(struct fz_bundle *bundle, struct fz_ring *ring);

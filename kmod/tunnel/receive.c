@@ -186,6 +186,16 @@ void fz_receive_packet(struct fz_device *fz, struct sk_buff *skb)
 	}
 }
 
+static void wake_consumers(struct fz_peer *const *peers, unsigned int count)
+{
+	unsigned int i;
+
+	local_bh_disable();
+	for (i = 0; i < count; i++)
+		napi_schedule(&peers[i]->napi);
+	local_bh_enable();
+}
+
 /**
  * fz_receive_decrypt_work() - decrypt bundles until there are none
  * @work: of a &struct fz_worker
@@ -195,20 +205,8 @@ void fz_receive_packet(struct fz_device *fz, struct sk_buff *skb)
 void fz_receive_decrypt_work(struct work_struct *work)
 {
 	struct fz_worker *worker = container_of(work, struct fz_worker, work);
-	struct fz_device *fz = worker->fz;
-	struct fz_bundle *bundle;
 
-	while ((bundle = fz_bundle_take(&fz->decrypt)) != NULL) {
-		struct fz_peer *peer = fz_peer_get(bundle->peer);
-
-		fz_unseal_bundle(fz, bundle, &worker->room);
-		fz_bundle_finish(bundle);
-		local_bh_disable();
-		napi_schedule(&peer->napi);
-		local_bh_enable();
-		fz_peer_put(peer);
-		cond_resched();
-	}
+	fz_bundle_work(worker, &worker->fz->decrypt, fz_unseal_bundle, wake_consumers);
 }
 
 /* Keeps packets whose nonce is new; what they were on the wire is added to @bytes. */

@@ -457,6 +457,22 @@ bool fz_send_lane_softly(struct fz_peer *peer)
 	return false;
 }
 
+static void send_lanes(struct fz_peer *const *peers, unsigned int count)
+{
+	unsigned int i;
+
+	if (count == 1) {
+		fz_send_lane(peers[0]);
+		return;
+	}
+	local_bh_disable();
+	for (i = 0; i < count; i++) {
+		if (fz_send_lane_softly(peers[i]))
+			napi_schedule(&peers[i]->napi);
+	}
+	local_bh_enable();
+}
+
 /**
  * fz_send_encrypt_work() - encrypt bundles until there are none
  * @work: of a &struct fz_worker
@@ -466,16 +482,6 @@ bool fz_send_lane_softly(struct fz_peer *peer)
 void fz_send_encrypt_work(struct work_struct *work)
 {
 	struct fz_worker *worker = container_of(work, struct fz_worker, work);
-	struct fz_device *fz = worker->fz;
-	struct fz_bundle *bundle;
 
-	while ((bundle = fz_bundle_take(&fz->encrypt)) != NULL) {
-		struct fz_peer *peer = fz_peer_get(bundle->peer);
-
-		fz_seal_bundle(fz, bundle, &worker->room);
-		fz_bundle_finish(bundle);
-		fz_send_lane(peer);
-		fz_peer_put(peer);
-		cond_resched();
-	}
+	fz_bundle_work(worker, &worker->fz->encrypt, fz_seal_bundle, send_lanes);
 }
