@@ -170,18 +170,19 @@ static bool charge(struct fz_bundle *bundle, struct fz_flow *flow, const struct 
 
 /*
  * What admits @bytes for themselves, with no flow that could say so: those of a packet that went in
- * direction @dir with @tuple, or of one about it.
+ * direction @dir with @tuple, or of one about it. @key is that of the flow there could be.
  */
-static void decide_alone(struct fz_bundle *bundle, enum fz_direction dir,
-			 const struct fz_tuple *tuple, u32 bytes, struct fz_decision *decision)
+static void decide_alone(struct fz_bundle *bundle, const struct fz_flow_key *key,
+			 enum fz_direction dir, const struct fz_tuple *tuple, u32 bytes,
+			 struct fz_decision *decision)
 {
 	enum fz_reason reason;
 	struct fz_meter *meter;
 
 	do {
 		fz_decide(bundle->az, bundle->ap, dir, tuple, bundle->now, decision);
-		/* What was not found may be gone with the peer. */
-		if (fz_flow_is_leaving(bundle->ap)) {
+		/* As in judge_new(); and what was not found may be gone with the peer. */
+		if (!fz_flow_has_address(bundle->az, key) || fz_flow_is_leaving(bundle->ap)) {
 			reason = FZ_REASON_SOURCE;
 			break;
 		}
@@ -195,6 +196,15 @@ static void decide_alone(struct fz_bundle *bundle, enum fz_direction dir,
 	decision->reason = reason;
 	if (reason != FZ_REASON_NONE)
 		decision->verdict = FZ_VERDICT_REFUSE;
+}
+
+/* Why decide_alone() does not admit what a withdrawn flow, by @why, does not either. */
+static struct fz_decision *reason_of(struct fz_decision *decision, struct fz_decision *why)
+{
+	if (why->reason == FZ_REASON_NONE || decision->reason == FZ_REASON_RATE ||
+	    decision->reason == FZ_REASON_QUOTA || decision->reason == FZ_REASON_SOURCE)
+		return decision;
+	return why;
 }
 
 /* What becomes of a packet that charge() has not counted. */
@@ -335,10 +345,9 @@ static enum outcome judge_reverse(struct fz_bundle *bundle, struct fz_flow *flow
 	reason = remember_fragment(bundle, packet, &flow->key);
 	if (reason != FZ_REASON_NONE)
 		return refuse_for(bundle, packet, reason, skb);
-	decide_alone(bundle, bundle->dir, &packet->tuple, packet->bytes, &decision);
+	decide_alone(bundle, &flow->key, bundle->dir, &packet->tuple, packet->bytes, &decision);
 	if (decision.verdict != FZ_VERDICT_PASS) {
-		outcome = refuse(bundle, packet, why->reason == FZ_REASON_NONE ? &decision : why,
-				 skb);
+		outcome = refuse(bundle, packet, reason_of(&decision, why), skb);
 		if (outcome != PASSES && packet->kind == FZ_PACKET_FRAGMENT_FIRST)
 			fz_fragment_forget(bundle->az, bundle->ap, bundle->dir, packet);
 		return outcome;
@@ -349,12 +358,12 @@ static enum outcome judge_reverse(struct fz_bundle *bundle, struct fz_flow *flow
 }
 
 /* As judge_reverse(), where the withdrawn flow is a ghost by now: there is nothing to count by. */
-static enum outcome judge_ghost(struct fz_bundle *bundle, const struct fz_packet *packet,
-				struct sk_buff *skb)
+static enum outcome judge_ghost(struct fz_bundle *bundle, const struct fz_flow_key *key,
+				const struct fz_packet *packet, struct sk_buff *skb)
 {
 	struct fz_decision decision;
 
-	decide_alone(bundle, bundle->dir, &packet->tuple, packet->bytes, &decision);
+	decide_alone(bundle, key, bundle->dir, &packet->tuple, packet->bytes, &decision);
 	if (decision.verdict != FZ_VERDICT_PASS)
 		return refuse(bundle, packet, &decision, skb);
 	if (packet->kind != FZ_PACKET_PLAIN)
@@ -449,7 +458,7 @@ static enum outcome judge_plain(struct fz_bundle *bundle, const struct fz_packet
 		if (found.withdrawn)
 			return judge_reverse(bundle, found.withdrawn, packet, &found.why, skb);
 		if (found.ghost)
-			return judge_ghost(bundle, packet, skb);
+			return judge_ghost(bundle, &key, packet, skb);
 		if (found.why.reason != FZ_REASON_NONE)
 			return refuse(bundle, packet, &found.why, skb);
 		return judge_new(bundle, &key, packet, skb);
@@ -473,8 +482,13 @@ static enum outcome judge_related_reverse(struct fz_bundle *bundle, const struct
 	struct fz_tuple tuple;
 
 	fz_flow_tuple_of(flow, dir, &tuple);
-	decide_alone(bundle, dir, &tuple, packet->bytes, &decision);
-	return decision.verdict == FZ_VERDICT_PASS ? PASSES : refuse(bundle, packet, why, skb);
+	decide_alone(bundle, &flow->key, dir, &tuple, packet->bytes, &decision);
+	if (decision.verdict == FZ_VERDICT_PASS)
+		return PASSES;
+	/* What it is about passed: the mode of this direction has no say in that. */
+	if (decision.verdict == FZ_VERDICT_OBSERVE && dir != bundle->dir)
+		return PASSES;
+	return refuse(bundle, packet, reason_of(&decision, why), skb);
 }
 
 /*

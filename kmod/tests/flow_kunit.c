@@ -336,6 +336,11 @@ static void a_withdrawn_flow_parts_no_datagram(struct kunit *test)
 			KUNIT_EXPECT_TRUE(test, error_passes(stage, FZ_DIR_IN, reply));
 			KUNIT_EXPECT_FALSE(test, error_passes(stage, FZ_DIR_OUT, tuple));
 		}
+		/* Of an address that is another's by now, nothing. */
+		stage->lost = true;
+		KUNIT_EXPECT_FALSE(test, error_passes(stage, FZ_DIR_IN, reply));
+		expect_refused(0, FZ_DIR_OUT, reply, 0, FZ_REASON_SOURCE);
+		stage->lost = false;
 		fz_stage_revoke(stage, 0, 0, "back", FZ_DIR_OUT);
 		KUNIT_EXPECT_FALSE(test, piece(stage, reply, i + n, 0, 800, true));
 		KUNIT_EXPECT_FALSE(test, piece(stage, reply, i + n, 800, 400, false));
