@@ -312,7 +312,8 @@ void fz_authz_bad_packet(struct fz_authz *az, struct fz_authz_peer *ap, enum fz_
 /**
  * fz_authz_hold_unrouted() - holds an outgoing packet whose destination no peer holds
  * @az: the device's
- * @skb: network header and protocol set; taken, if held
+ * @skb: network header and protocol set; taken if held, or if there is no room for it just now: then
+ *	 it is dropped, as an answer would say that all is decided
  *
  * It is held where the device asks about what has no grant, and about this destination.
  *
@@ -346,6 +347,10 @@ bool fz_authz_hold_unrouted(struct fz_authz *az, struct sk_buff *skb)
 	if (!taken) {
 		fz_count_add(az, refused[FZ_DIR_OUT][decision.reason], packet.packets);
 		fz_tell_denial(az, NULL, FZ_DIR_OUT, &packet.tuple, &decision);
+	}
+	if (decision.reason == FZ_REASON_TABLE_FULL || decision.reason == FZ_REASON_RATE) {
+		fz_drop(skb, decision.reason);
+		taken = true;
 	}
 out:
 	rcu_read_unlock();
