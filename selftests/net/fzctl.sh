@@ -769,6 +769,7 @@ completion()
 	# names that are written like commands, and like several words
 	touch 'zc$(touch ran)' 'zd"e f'
 	equal "$(completes fzctl batch zc)" 'zc\$\(touch\ ran\)' "a file's name that is a command"
+	equal "$(HOME=$WORK completes fzctl batch "~/zc")" '~/zc\$\(touch\ ran\)' "a file at home"
 	equal "$(completes fzctl batch zd)" 'zd\"e\ f' "a file's name that is two words"
 	cmd_ok fz resource add fz0 'y$(id>ran)' 10.2.0.0/16
 	equal "$(completes fzctl resource del fz0 y)" 'y\$\(id\>ran\)' "a resource's name that is a command"
