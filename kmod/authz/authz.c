@@ -348,7 +348,7 @@ bool fz_authz_hold_unrouted(struct fz_authz *az, struct sk_buff *skb)
 		fz_count_add(az, refused[FZ_DIR_OUT][decision.reason], packet.packets);
 		fz_tell_denial(az, NULL, FZ_DIR_OUT, &packet.tuple, &decision);
 	}
-	if (decision.reason == FZ_REASON_TABLE_FULL || decision.reason == FZ_REASON_RATE) {
+	if (fz_reject_is_early(decision.reason)) {
 		fz_drop(skb, decision.reason);
 		taken = true;
 	}

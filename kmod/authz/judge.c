@@ -140,6 +140,13 @@ static enum fz_reason remember_fragment(struct fz_bundle *bundle, const struct f
 	return fz_fragment_first(bundle->az, bundle->ap, bundle->dir, packet, key);
 }
 
+/* What remember_fragment() did is undone: the packet does not pass after all. */
+static void forget_fragment(struct fz_bundle *bundle, const struct fz_packet *packet)
+{
+	if (packet->kind == FZ_PACKET_FRAGMENT_FIRST)
+		fz_fragment_forget(bundle->az, bundle->ap, bundle->dir, packet);
+}
+
 /*
  * Counts a packet with its flow, if the limits of the flow's grant have room for it; if not, @why
  * says so. When a quota is used up, another grant may admit the flow. Without a reason in @why, it
@@ -242,8 +249,7 @@ static enum outcome admit(struct fz_bundle *bundle, struct fz_flow *flow,
 	if (unlikely(!charge(bundle, flow, packet, &why)))
 		outcome = refuse_charge(bundle, flow, packet, &why, skb);
 	if (unlikely(outcome != PASSES)) {
-		if (packet->kind == FZ_PACKET_FRAGMENT_FIRST)
-			fz_fragment_forget(bundle->az, bundle->ap, bundle->dir, packet);
+		forget_fragment(bundle, packet);
 		return outcome;
 	}
 	fz_flow_advance(bundle->az, flow, bundle->dir, packet);
@@ -348,8 +354,8 @@ static enum outcome judge_reverse(struct fz_bundle *bundle, struct fz_flow *flow
 	decide_alone(bundle, &flow->key, bundle->dir, &packet->tuple, packet->bytes, &decision);
 	if (decision.verdict != FZ_VERDICT_PASS) {
 		outcome = refuse(bundle, packet, reason_of(&decision, why), skb);
-		if (outcome != PASSES && packet->kind == FZ_PACKET_FRAGMENT_FIRST)
-			fz_fragment_forget(bundle->az, bundle->ap, bundle->dir, packet);
+		if (outcome != PASSES)
+			forget_fragment(bundle, packet);
 		return outcome;
 	}
 	count(bundle, flow, packet->packets, packet->bytes);

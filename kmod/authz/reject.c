@@ -47,7 +47,7 @@ static bool is_answerable(const struct fz_packet *packet, enum fz_reason reason)
 	    reason == FZ_REASON_SOURCE)
 		return false;
 	/* It shall slow down, or wait for a verdict or for room, not end. */
-	if (reason == FZ_REASON_RATE || reason == FZ_REASON_TABLE_FULL)
+	if (fz_reject_is_early(reason))
 		return false;
 	if (packet->kind != FZ_PACKET_PLAIN && packet->kind != FZ_PACKET_FRAGMENT_FIRST)
 		return false;

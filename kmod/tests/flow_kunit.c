@@ -77,6 +77,18 @@ static void set_up(struct fz_stage *stage, enum fz_direction dir)
 	KUNIT_ASSERT_EQ(stage->test, 0, fz_stage_grant(stage, 0, 0, "all", dir, FZ_ACTION_ALLOW, 0));
 }
 
+/* The resource "back": the far ends of make_kinds(). */
+static void set_up_back(struct fz_stage *stage)
+{
+	struct fz_prefix prefixes[] = {
+		fz_stage_prefix(stage, "10.8.0.0/16"),
+		fz_stage_prefix(stage, "fd08::/16"),
+	};
+	struct fz_resource_spec spec = { .name = "back", .prefixes = prefixes, .n_prefixes = 2 };
+
+	KUNIT_ASSERT_EQ(stage->test, 0, fz_resource_set(&stage->az, 0, &spec, 1, NULL, NULL));
+}
+
 static void replies_need_no_grant(struct kunit *test)
 {
 	struct fz_stage *stage = test->priv;
@@ -257,15 +269,10 @@ static void read_grant(struct fz_stage *stage, const struct fz_grant_spec *spec,
 static void a_withdrawn_flow_does_not_turn_round(struct kunit *test)
 {
 	struct fz_stage *stage = test->priv;
-	struct fz_prefix prefixes[] = {
-		fz_stage_prefix(stage, "10.8.0.0/16"),
-		fz_stage_prefix(stage, "fd08::/16"),
-	};
-	struct fz_resource_spec back = { .name = "back", .prefixes = prefixes, .n_prefixes = 2 };
 	struct kinds kinds[8];
 	unsigned int dir, i, n = make_kinds(stage, kinds);
 
-	KUNIT_ASSERT_EQ(test, 0, fz_resource_set(&stage->az, 0, &back, 1, NULL, NULL));
+	set_up_back(stage);
 	for (dir = 0; dir < FZ_DIRS; dir++) {
 		fz_stage_grant(stage, 0, 0, "back", other(dir), FZ_ACTION_ALLOW, 0);
 		for (i = 0; i < n; i++) {
@@ -300,11 +307,6 @@ static void a_withdrawn_flow_does_not_turn_round(struct kunit *test)
 static void a_withdrawn_flow_parts_no_datagram(struct kunit *test)
 {
 	struct fz_stage *stage = test->priv;
-	struct fz_prefix prefixes[] = {
-		fz_stage_prefix(stage, "10.8.0.0/16"),
-		fz_stage_prefix(stage, "fd08::/16"),
-	};
-	struct fz_resource_spec back = { .name = "back", .prefixes = prefixes, .n_prefixes = 2 };
 	struct fz_grant_spec spec = {
 		.ap = &stage->peers[0], .resource = "back", .dir = FZ_DIR_OUT,
 		.limits.quota = 3000,
@@ -312,7 +314,7 @@ static void a_withdrawn_flow_parts_no_datagram(struct kunit *test)
 	struct kinds kinds[8];
 	unsigned int i, n = make_kinds(stage, kinds);
 
-	KUNIT_ASSERT_EQ(test, 0, fz_resource_set(&stage->az, 0, &back, 1, NULL, NULL));
+	set_up_back(stage);
 	for (i = 0; i < n; i++) {
 		const struct fz_tuple *tuple = &kinds[i].tuple, *reply = &kinds[i].reply;
 		struct fz_grant_info info;
@@ -1142,17 +1144,12 @@ static void busy_flows_stay(struct kunit *test)
 static void withdrawn_flows_make_room(struct kunit *test)
 {
 	struct fz_stage *stage = test->priv;
-	struct fz_prefix prefixes[] = {
-		fz_stage_prefix(stage, "10.8.0.0/16"),
-		fz_stage_prefix(stage, "fd08::/16"),
-	};
-	struct fz_resource_spec back = { .name = "back", .prefixes = prefixes, .n_prefixes = 2 };
 	struct fz_authz_stats stats;
 	struct kinds kinds[8];
 	struct fz_tuple tuple, reply;
 	unsigned int dir, i, n = make_kinds(stage, kinds);
 
-	KUNIT_ASSERT_EQ(test, 0, fz_resource_set(&stage->az, 0, &back, 1, NULL, NULL));
+	set_up_back(stage);
 	fz_stage_resource(stage, 0, "new", "10.3.0.0/16", "");
 	fz_max_flows_set(&stage->az, n);
 	for (dir = 0; dir < FZ_DIRS; dir++) {
