@@ -18,6 +18,8 @@
 
 /* In front of a new packet: the outer headers, which are still asked for, and what forwarding needs. */
 #define NEW_HEADROOM (NET_SKB_PAD + 128)
+/* What is longer, in bytes, comes from pages that packets share. */
+#define SHORT_LEN 512
 
 static bool unseal_in_place(struct sk_buff *skb, const struct fz_keypair *keypair)
 {
@@ -48,16 +50,21 @@ static const u8 *sealed_piece(const struct sk_buff *skb)
 	return at ? at + offset - skb_headlen(skb) : NULL;
 }
 
-/* A packet with @len bytes, and in front of them the outer headers of @skb, as it stands there. */
-static struct sk_buff *new_packet(const struct sk_buff *skb, unsigned int len,
-				  struct page_frag *room)
+/* For @len bytes and what stands in front of them. */
+static struct sk_buff *new_buffer(unsigned int len, struct page_frag *room)
 {
-	unsigned int outer = skb->data - skb_network_header(skb);
 	unsigned int size = SKB_DATA_ALIGN(NEW_HEADROOM + len) +
 			    SKB_DATA_ALIGN(sizeof(struct skb_shared_info));
 	struct sk_buff *packet;
 	u8 *at;
 
+	/* A short one that somebody keeps would keep pages with it, and be charged for next to nothing. */
+	if (len <= SHORT_LEN) {
+		packet = alloc_skb(NEW_HEADROOM + len, GFP_ATOMIC | __GFP_NOWARN);
+		if (packet)
+			skb_reserve(packet, NEW_HEADROOM);
+		return packet;
+	}
 	/* Memory is handed out in what caches like. */
 	room->offset = ALIGN(room->offset, SMP_CACHE_BYTES);
 	if (!fz_room_refill(room, size))
@@ -68,8 +75,19 @@ static struct sk_buff *new_packet(const struct sk_buff *skb, unsigned int len,
 		return NULL;
 	get_page(room->page);
 	room->offset += size;
-
 	skb_reserve(packet, NEW_HEADROOM);
+	return packet;
+}
+
+/* A packet with @len bytes, and in front of them the outer headers of @skb, as it stands there. */
+static struct sk_buff *new_packet(const struct sk_buff *skb, unsigned int len,
+				  struct page_frag *room)
+{
+	unsigned int outer = skb->data - skb_network_header(skb);
+	struct sk_buff *packet = new_buffer(len, room);
+
+	if (unlikely(!packet))
+		return NULL;
 	memcpy(packet->data - outer, skb_network_header(skb), outer);
 	skb_set_network_header(packet, -(int)outer);
 	skb_set_transport_header(packet, -(int)(skb->data - skb_transport_header(skb)));
