@@ -109,20 +109,23 @@ static int add(struct kunit *test, unsigned int key, u32 first, unsigned int cou
 static unsigned int leave(struct kunit *test, u32 first)
 {
 	struct scene *scene = test->priv;
+	struct sk_buff_head packets;
 	struct fz_bundle *bundle;
 	unsigned int count = 0;
 	struct sk_buff *skb;
 
+	__skb_queue_head_init(&packets);
 	local_bh_disable();
 	bundle = fz_lane_peek(&scene->lane);
 	KUNIT_EXPECT_NOT_NULL(test, bundle);
 	if (bundle) {
-		skb_queue_walk(&bundle->packets, skb)
-			KUNIT_EXPECT_EQ(test, skb->mark, first + count++);
-		fz_lane_remove(&scene->lane, bundle);
+		fz_lane_take(&scene->lane, bundle, &packets, FZ_BUNDLE_PACKETS);
 		fz_bundle_free(bundle);
 	}
 	local_bh_enable();
+	skb_queue_walk(&packets, skb)
+		KUNIT_EXPECT_EQ(test, skb->mark, first + count++);
+	__skb_queue_purge(&packets);
 	return count;
 }
 
@@ -260,8 +263,8 @@ static void parts(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, scene->lane.packets, 6);
 	KUNIT_EXPECT_PTR_EQ(test, fz_lane_peek(&scene->lane), bundle);
 	KUNIT_EXPECT_EQ(test, fz_lane_take(&scene->lane, bundle, &taken, 64), 5);
-	KUNIT_EXPECT_EQ(test, scene->lane.packets, 1);
-	fz_lane_remove(&scene->lane, bundle);
+	KUNIT_EXPECT_EQ(test, scene->lane.packets, 0);
+	KUNIT_EXPECT_TRUE(test, fz_lane_is_empty(&scene->lane));
 	fz_bundle_free(bundle);
 	local_bh_enable();
 	KUNIT_EXPECT_EQ(test, skb_queue_len(&taken), 9);
@@ -351,6 +354,82 @@ static void lone(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, leave(test, 6), 0);
 }
 
+/* As removal asks it: until workers have done all that there is, whoever takes it. */
+static void is_worked_on(struct kunit *test)
+{
+	struct scene *scene = test->priv;
+	struct fz_bundle *first, *second;
+
+	KUNIT_EXPECT_FALSE(test, fz_lane_is_worked_on(&scene->lane));
+	KUNIT_EXPECT_EQ(test, add(test, 0, 0, 1, true), 0);
+	KUNIT_EXPECT_EQ(test, add(test, 1, 1, 1, true), 0);
+	KUNIT_EXPECT_TRUE(test, fz_lane_is_worked_on(&scene->lane));
+	first = fz_bundle_take(&scene->ring);
+	second = fz_bundle_take(&scene->ring);
+	KUNIT_ASSERT_TRUE(test, first && second);
+	fz_bundle_finish(first);
+	KUNIT_EXPECT_TRUE(test, fz_lane_is_worked_on(&scene->lane));
+	fz_bundle_finish(second);
+	KUNIT_EXPECT_FALSE(test, fz_lane_is_worked_on(&scene->lane));
+	KUNIT_EXPECT_EQ(test, leave(test, 0), 1);
+	KUNIT_EXPECT_EQ(test, leave(test, 1), 1);
+}
+
+/* A session that ends while packets are added to it is like one that is over: they stay. */
+static void ended(struct kunit *test)
+{
+	struct scene *scene = test->priv;
+
+	refcount_set(&scene->keypairs[0]->refcount.refcount, 0);
+	KUNIT_EXPECT_EQ(test, add(test, 0, 0, 1, true), -EKEYEXPIRED);
+	KUNIT_EXPECT_TRUE(test, fz_lane_is_empty(&scene->lane));
+	KUNIT_EXPECT_NULL(test, fz_bundle_take(&scene->ring));
+	kref_init(&scene->keypairs[0]->refcount);
+}
+
+/* What the worker of endless() works with, and how much it still has to do. */
+static struct kunit *endless_test;
+static unsigned int endless_left;
+
+/* Has as much to do afterwards as before. */
+static void do_and_add(struct fz_device *fz, struct fz_bundle *bundle, struct page_frag *room)
+{
+	if (endless_left && --endless_left)
+		add(endless_test, 0, 0, 1, false);
+}
+
+static void forget(struct fz_peer *const *peers, unsigned int count)
+{
+	struct scene *scene = endless_test->priv;
+
+	while (may_leave(scene))
+		leave(endless_test, 0);
+}
+
+static void endless_work(struct work_struct *work)
+{
+	struct scene *scene = endless_test->priv;
+
+	fz_bundle_work(container_of(work, struct fz_worker, work), &scene->ring, do_and_add, forget);
+}
+
+/* Who waits for what was queued does not wait for what is added meanwhile. */
+static void endless(struct kunit *test)
+{
+	struct scene *scene = test->priv;
+	struct fz_worker *worker = per_cpu_ptr(scene->ring.workers, 0);
+
+	endless_test = test;
+	endless_left = 100000;
+	KUNIT_EXPECT_EQ(test, add(test, 0, 0, 1, false), 0);
+	INIT_WORK(&worker->work, endless_work);
+	queue_work(scene->wq, &worker->work);
+	flush_workqueue(scene->wq);
+	KUNIT_EXPECT_GT(test, endless_left, 0);
+	endless_left = 0;
+	drain_workqueue(scene->wq);
+}
+
 static struct kunit_case cases[] = {
 	KUNIT_CASE(joins),
 	KUNIT_CASE(splits),
@@ -359,6 +438,9 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(parts),
 	KUNIT_CASE(exhausted),
 	KUNIT_CASE(lone),
+	KUNIT_CASE(is_worked_on),
+	KUNIT_CASE(ended),
+	KUNIT_CASE(endless),
 	{}
 };
 

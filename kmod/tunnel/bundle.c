@@ -44,10 +44,10 @@ static struct fz_bundle *bundle_create(struct fz_lane *lane, struct fz_peer *pee
 	struct fz_bundle *bundle = kmem_cache_alloc(bundle_cache, GFP_ATOMIC | __GFP_NOWARN);
 
 	if (!bundle)
-		return NULL;
+		return ERR_PTR(-ENOBUFS);
 	if (!fz_keypair_get(keypair)) {
 		kmem_cache_free(bundle_cache, bundle);
-		return NULL;
+		return ERR_PTR(-EKEYEXPIRED);
 	}
 	bundle->lane = lane;
 	bundle->peer = fz_peer_get(peer);
@@ -121,7 +121,10 @@ static bool bundle_may_join(const struct fz_bundle *bundle, const struct fz_keyp
 	       skb_queue_len(&bundle->packets) < FZ_BUNDLE_PACKETS;
 }
 
-/* The bundle that takes the next packets: the last one while it is open, or a new one, for @ring if not NULL. */
+/*
+ * The bundle that takes the next packets: the last one while it is open, or a new one, for @ring if not
+ * NULL. ERR_PTR as fz_lane_add() returns it.
+ */
 static struct fz_bundle *lane_tail(struct fz_lane *lane, struct fz_ring *ring, struct fz_peer *peer,
 				   struct fz_keypair *keypair)
 {
@@ -129,21 +132,22 @@ static struct fz_bundle *lane_tail(struct fz_lane *lane, struct fz_ring *ring, s
 
 	lockdep_assert_held(&lane->lock);
 	if (lane->packets >= FZ_LANE_PACKETS)
-		return NULL;
+		return ERR_PTR(-ENOBUFS);
 	if (!list_empty(&lane->bundles)) {
 		bundle = list_last_entry(&lane->bundles, struct fz_bundle, order);
 		if (bundle_may_join(bundle, keypair))
 			return bundle;
 	}
 	bundle = bundle_create(lane, peer, keypair);
-	if (!bundle)
-		return NULL;
+	if (IS_ERR(bundle))
+		return bundle;
 	/* A worker may find it at once, and then waits for the lane's lock to take it. */
 	if (ring && fz_ring_add(ring, bundle)) {
 		fz_bundle_free(bundle);
-		return NULL;
+		return ERR_PTR(-ENOBUFS);
 	}
-	list_add_tail(&bundle->order, &lane->bundles);
+	/* The consumer looks without the lock: it sees the bundle as it is now, or not at all. */
+	list_add_tail_rcu(&bundle->order, &lane->bundles);
 	if (ring)
 		fz_ring_wake(ring);
 	return bundle;
@@ -195,7 +199,7 @@ static bool is_lone(const struct fz_lane *lane, struct fz_ring *ring,
  * @lane: of @peer, for the direction
  * @ring: of the device, for the direction
  * @peer: whose packets these are
- * @keypair: to encrypt or decrypt with
+ * @keypair: to encrypt or decrypt with, found under RCU; the caller needs no reference
  * @packets: in order; those that found room are taken away, those left are the caller's to drop
  * @sending: nonces are to be handed out
  * @lone: set to a bundle that the caller has to work on and to give to fz_bundle_finish_lone(), as it
@@ -206,7 +210,7 @@ static bool is_lone(const struct fz_lane *lane, struct fz_ring *ring,
  *
  * Context: BH off, RCU. Takes the lane's lock.
  * Return: 0; -ENOBUFS if the lane, the ring or memory is full; -EKEYEXPIRED if @keypair has no
- * nonces left. @packets is empty if and only if 0 is returned.
+ * nonces left, or has just ended. @packets is empty if and only if 0 is returned.
  */
 int fz_lane_add(struct fz_lane *lane, struct fz_ring *ring, struct fz_peer *peer,
 		struct fz_keypair *keypair, struct sk_buff_head *packets, bool sending,
@@ -221,11 +225,12 @@ int fz_lane_add(struct fz_lane *lane, struct fz_ring *ring, struct fz_peer *peer
 	here = is_lone(lane, ring, packets);
 	while (!err && !skb_queue_empty(packets)) {
 		bundle = lane_tail(lane, here ? NULL : ring, peer, keypair);
-		if (!bundle)
-			err = -ENOBUFS;
-		else
-			err = bundle_fill(bundle, packets, sending);
-		if (bundle && here) {
+		if (IS_ERR(bundle)) {
+			err = PTR_ERR(bundle);
+			break;
+		}
+		err = bundle_fill(bundle, packets, sending);
+		if (here) {
 			bundle->state = FZ_BUNDLE_TAKEN;
 			*lone = bundle;
 		}
@@ -238,19 +243,15 @@ int fz_lane_add(struct fz_lane *lane, struct fz_ring *ring, struct fz_peer *peer
  * fz_lane_peek() - what a lane's consumer may have next
  * @lane: whose one consumer the caller is
  *
- * Single consumer, many producers.
+ * Single consumer, many producers. Without the lock: only the consumer removes bundles.
  *
- * Context: BH off or softirq. Takes the lane's lock.
+ * Context: BH off or softirq.
  * Return: the oldest bundle, still on the lane, or NULL if there is none or it is not done.
  */
 struct fz_bundle *fz_lane_peek(struct fz_lane *lane)
 {
-	struct fz_bundle *bundle;
+	struct fz_bundle *bundle = list_first_or_null_rcu(&lane->bundles, struct fz_bundle, order);
 
-	spin_lock(&lane->lock);
-	bundle = list_first_entry_or_null(&lane->bundles, struct fz_bundle, order);
-	spin_unlock(&lane->lock);
-	/* Only the consumer removes bundles, so it stays after the lock is gone. */
 	if (bundle && smp_load_acquire(&bundle->state) != FZ_BUNDLE_DONE)
 		return NULL;
 	return bundle;
@@ -259,7 +260,8 @@ struct fz_bundle *fz_lane_peek(struct fz_lane *lane)
 /**
  * fz_lane_take() - take packets out of the bundle that comes next
  * @lane: whose one consumer the caller is
- * @bundle: from fz_lane_peek()
+ * @bundle: from fz_lane_peek(). When there are no packets left in it, it is off the lane, and the
+ *	    caller's to free
  * @packets: takes them at its tail, in order
  * @max: at most so many
  *
@@ -271,33 +273,42 @@ struct fz_bundle *fz_lane_peek(struct fz_lane *lane)
 unsigned int fz_lane_take(struct fz_lane *lane, struct fz_bundle *bundle,
 			  struct sk_buff_head *packets, unsigned int max)
 {
-	unsigned int count = min(max, skb_queue_len(&bundle->packets));
-	unsigned int i;
+	unsigned int count = skb_queue_len(&bundle->packets), leave = bundle->counted, i;
 
-	for (i = 0; i < count; i++)
-		__skb_queue_tail(packets, __skb_dequeue(&bundle->packets));
-	bundle->counted -= count;
+	if (count <= max) {
+		skb_queue_splice_tail_init(&bundle->packets, packets);
+	} else {
+		count = leave = max;
+		for (i = 0; i < count; i++)
+			__skb_queue_tail(packets, __skb_dequeue(&bundle->packets));
+	}
+	bundle->counted -= leave;
 	spin_lock(&lane->lock);
-	lane->packets -= count;
+	lane->packets -= leave;
+	/* Those that could not be worked on are counted, but not there. */
+	if (skb_queue_empty(&bundle->packets))
+		list_del(&bundle->order);
 	spin_unlock(&lane->lock);
 	return count;
 }
 
 /**
- * fz_lane_remove() - take the bundle that comes next off the lane
- * @lane: whose one consumer the caller is
- * @bundle: from fz_lane_peek(); the caller's to free afterwards
+ * fz_lane_is_worked_on() - whether workers still have to do with a lane
+ * @lane: to which nothing is added any more
  *
- * Single consumer, many producers.
- *
- * Context: BH off or softirq. Takes the lane's lock.
+ * Context: any but hard interrupts. Takes the lane's lock.
+ * Return: true if a bundle of it is not done.
  */
-void fz_lane_remove(struct fz_lane *lane, struct fz_bundle *bundle)
+bool fz_lane_is_worked_on(struct fz_lane *lane)
 {
-	spin_lock(&lane->lock);
-	lane->packets -= bundle->counted;
-	list_del(&bundle->order);
-	spin_unlock(&lane->lock);
+	struct fz_bundle *bundle;
+	bool pending = false;
+
+	spin_lock_bh(&lane->lock);
+	list_for_each_entry(bundle, &lane->bundles, order)
+		pending |= smp_load_acquire(&bundle->state) != FZ_BUNDLE_DONE;
+	spin_unlock_bh(&lane->lock);
+	return pending;
 }
 
 /**
@@ -500,6 +511,8 @@ static unsigned int work_some(struct fz_worker *worker, struct fz_ring *ring,
  * @hand_on: has those whose bundles are done send or deliver them, in order
  *
  * With many peers a bundle is a packet, and to hand on each by itself is to let softirqs run for each.
+ * While more comes all the time it ends, and is queued again, every %FZ_WORK_BUNDLES: who flushes the
+ * workqueue is not kept waiting by whoever sends.
  *
  * Context: workqueue.
  */
@@ -509,12 +522,15 @@ void fz_bundle_work(struct fz_worker *worker, struct fz_ring *ring,
 		    void (*hand_on)(struct fz_peer *const *peers, unsigned int count))
 {
 	struct fz_peer *peers[FZ_BATCH];
-	unsigned int count, i;
+	unsigned int count, i, done = 0;
 
-	while ((count = work_some(worker, ring, work, peers)) != 0) {
+	while (done < FZ_WORK_BUNDLES && (count = work_some(worker, ring, work, peers)) != 0) {
 		hand_on(peers, count);
 		for (i = 0; i < count; i++)
 			fz_peer_put(peers[i]);
+		done += count;
 		cond_resched();
 	}
+	if (done >= FZ_WORK_BUNDLES)
+		queue_work(ring->wq, &worker->work);
 }

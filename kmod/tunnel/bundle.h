@@ -23,6 +23,7 @@ enum {
 	FZ_RING_BUNDLES = 1024,		/* bundles of one device in one direction */
 	FZ_ROOM_MAX = 32768,		/* bytes: the largest pages that the network takes */
 	FZ_BATCH = 8,			/* that one worker has done, and not handed on yet */
+	FZ_WORK_BUNDLES = 64,		/* bundles that a worker works on at a time */
 	FZ_LONE_LEN = 2048,		/* bytes of a packet that a softirq may be kept busy with */
 	/*
 	 * A CPU that was given nothing for so long has the time for a packet's cryptography, which
@@ -70,7 +71,7 @@ struct fz_bundle {
  * struct fz_lane - the bundles of one peer in one direction, in the order they must leave in
  * @lock: protects @bundles, @packets, the packets of an open bundle, and on the sending side
  *	the handing out of nonces, which is why their order is that of the queue. Taken with BH off
- * @bundles: oldest first
+ * @bundles: oldest first; the consumer, who alone removes any, looks at the first without @lock
  * @packets: waiting in @bundles, at most about %FZ_LANE_PACKETS
  * @kicks: how often the sending consumer was called since it last looked
  *
@@ -101,20 +102,21 @@ struct fz_worker {
 /**
  * struct fz_ring - work of one device for any CPU
  * @ring: pointers to what is to be done
- * @len: items in @ring, at most one too many for a moment
  * @wq: where the workers run
  * @workers: one for each possible CPU
  * @quiet: ns for which a CPU has to be left alone to work on what it adds itself
+ * @len: items in @ring, at most one too many for a moment; written for each item, therefore on a cache
+ *	line of its own
  * @last_cpu: that was given work; a hint, races do no harm
  *
  * Many producers, many consumers.
  */
 struct fz_ring {
 	struct ptr_ring ring;
-	atomic_t len;
 	struct workqueue_struct *wq;
 	struct fz_worker __percpu *workers;
 	s64 quiet;
+	atomic_t len ____cacheline_aligned_in_smp;
 	unsigned int last_cpu;
 };
 
@@ -136,7 +138,7 @@ int fz_lane_add(struct fz_lane *lane, struct fz_ring *ring, struct fz_peer *peer
 struct fz_bundle *fz_lane_peek(struct fz_lane *lane);
 unsigned int fz_lane_take(struct fz_lane *lane, struct fz_bundle *bundle,
 			  struct sk_buff_head *packets, unsigned int max);
-void fz_lane_remove(struct fz_lane *lane, struct fz_bundle *bundle);
+bool fz_lane_is_worked_on(struct fz_lane *lane);
 bool fz_lane_is_empty(struct fz_lane *lane);
 
 int fz_ring_init(struct fz_ring *ring, struct fz_device *fz, struct workqueue_struct *wq,

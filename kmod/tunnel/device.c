@@ -220,7 +220,7 @@ static void device_destruct(struct net_device *dev)
 
 	flush_workqueue(fz->handshake_receive_wq);
 	flush_workqueue(fz->handshake_send_wq);
-	flush_workqueue(fz->crypto_wq);
+	drain_workqueue(fz->crypto_wq);
 	rcu_barrier();
 
 	fz_authz_stop(&fz->authz);

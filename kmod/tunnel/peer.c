@@ -29,7 +29,7 @@ static atomic64_t last_internal_id = ATOMIC64_INIT(0);
  */
 int fz_peer_init(void)
 {
-	peer_cache = KMEM_CACHE(fz_peer, 0);
+	peer_cache = KMEM_CACHE(fz_peer, SLAB_HWCACHE_ALIGN);
 	return peer_cache ? 0 : -ENOMEM;
 }
 
@@ -209,14 +209,28 @@ static void peer_mark_dead(struct fz_peer *peer)
 
 static void lane_purge(struct fz_lane *lane)
 {
+	struct sk_buff_head packets;
 	struct fz_bundle *bundle;
 
+	__skb_queue_head_init(&packets);
 	local_bh_disable();
 	while ((bundle = fz_lane_peek(lane)) != NULL) {
-		fz_lane_remove(lane, bundle);
+		fz_lane_take(lane, bundle, &packets, FZ_BUNDLE_PACKETS);
 		fz_bundle_free(bundle);
 	}
+	__skb_queue_purge(&packets);
 	local_bh_enable();
+}
+
+static bool are_worked_on(const struct list_head *peers)
+{
+	struct fz_peer *peer;
+
+	list_for_each_entry(peer, peers, peer_list) {
+		if (fz_lane_is_worked_on(&peer->tx) || fz_lane_is_worked_on(&peer->rx))
+			return true;
+	}
+	return false;
 }
 
 /* Without a worker or a timer left that could know of it, the consumer in softirqs stops. */
@@ -233,7 +247,7 @@ static void peer_stop_consumer(struct fz_peer *peer)
  * Phase 2: what had begun ends.
  * 1. After a grace period nobody is left who found the peers alive.
  * 2. Timers stop; none is armed again.
- * 3. Workers finish every bundle.
+ * 3. Workers finish every bundle, and hand it on.
  * 4. The consumers stop; what they did not get to is dropped.
  * 5. Handshake work ends: it sees a dead peer and gives its reference back.
  * 6. The list's references go; RCU frees.
@@ -245,6 +259,13 @@ static void peers_drain(struct fz_device *fz, struct list_head *dead)
 	synchronize_net();
 	list_for_each_entry(peer, dead, peer_list)
 		fz_timers_stop(peer);
+	/*
+	 * What is done of others' meanwhile is not waited for. The last bundle is done before it is handed on: once
+	 * more, for that.
+	 */
+	do {
+		flush_workqueue(fz->crypto_wq);
+	} while (are_worked_on(dead));
 	flush_workqueue(fz->crypto_wq);
 	list_for_each_entry(peer, dead, peer_list)
 		peer_stop_consumer(peer);

@@ -449,10 +449,8 @@ int fz_receive_poll(struct napi_struct *napi, int budget)
 		rcu_read_lock();
 		receive_packets(peer, bundle->keypair, &packets);
 		rcu_read_unlock();
-		if (skb_queue_empty(&bundle->packets)) {
-			fz_lane_remove(&peer->rx, bundle);
+		if (skb_queue_empty(&bundle->packets))
 			fz_bundle_free(bundle);
-		}
 	}
 	if (more)
 		return budget;

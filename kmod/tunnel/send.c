@@ -23,8 +23,8 @@
 #include "tunnel/socket.h"
 #include "tunnel/timers.h"
 
-/* How many bundles a softirq sends before others have their turn. */
-#define SOFT_BUNDLES 4
+/* After how many packets, or super-packets, a softirq that sends lets others have their turn. */
+#define SOFT_PACKETS 64
 
 /* What a segment may be, since it is copied once more when it is encrypted. */
 #define SEGMENT_FEATURES (NETIF_F_SG | NETIF_F_HIGHDMA | NETIF_F_HW_CSUM)
@@ -179,7 +179,7 @@ static bool send_packets(struct fz_peer *peer, struct sk_buff_head *packets, boo
 	struct fz_keypair *keypair;
 	int err = -EKEYEXPIRED;
 
-	keypair = fz_keypair_get_current(&peer->keypairs);
+	keypair = rcu_dereference_bh(peer->keypairs.current_keypair);
 	if (keypair && fz_keypair_may_send(keypair)) {
 		if (staged)
 			take_staged(peer, packets);
@@ -187,8 +187,6 @@ static bool send_packets(struct fz_peer *peer, struct sk_buff_head *packets, boo
 		if (lone)
 			finish_here(peer, lone);
 	}
-	if (keypair)
-		fz_keypair_put(keypair);
 	if (err && err != -EKEYEXPIRED) {
 		DEV_STATS_ADD(fz->dev, tx_dropped, skb_queue_len(packets));
 		__skb_queue_purge(packets);
@@ -373,33 +371,37 @@ void fz_send_keepalive(struct fz_peer *peer)
 	fz_send_staged(peer);
 }
 
-static void send_bundle(struct fz_peer *peer, struct fz_bundle *bundle)
+/* Sends messages of one session, and does for the peer what follows from that. */
+static void send_messages(struct fz_peer *peer, const struct fz_keypair *keypair,
+			  struct sk_buff_head *messages)
 {
 	bool data = false;
 	struct sk_buff *skb;
 
-	if (skb_queue_empty(&bundle->packets))
+	if (skb_queue_empty(messages))
 		return;
-	skb_queue_walk(&bundle->packets, skb)
+	skb_queue_walk(messages, skb)
 		data |= skb->len > FZ_DATA_LEN(0);
 	fz_timers_any_traversal(peer);
 	fz_timers_any_sent(peer);
-	if (!fz_socket_send_list(peer, &bundle->packets) && data)
+	if (!fz_socket_send_list(peer, messages) && data)
 		fz_timers_data_sent(peer);
-	if (unlikely(fz_keypair_sent_enough(bundle->keypair)))
+	if (unlikely(fz_keypair_sent_enough(keypair)))
 		fz_initiate_handshake(peer, false);
 }
 
-/* Sends the bundle that comes next, if it is finished. */
-static bool send_next(struct fz_peer *peer)
+/* Sends the bundle that comes next, if it is finished; @sent grows by what it came to. */
+static bool send_next(struct fz_peer *peer, unsigned int *sent)
 {
+	struct sk_buff_head messages;
 	struct fz_bundle *bundle;
 
 	local_bh_disable();
 	bundle = fz_lane_peek(&peer->tx);
 	if (bundle) {
-		send_bundle(peer, bundle);
-		fz_lane_remove(&peer->tx, bundle);
+		__skb_queue_head_init(&messages);
+		*sent += fz_lane_take(&peer->tx, bundle, &messages, FZ_BUNDLE_PACKETS);
+		send_messages(peer, bundle->keypair, &messages);
 		fz_bundle_free(bundle);
 	}
 	local_bh_enable();
@@ -419,6 +421,7 @@ static bool send_next(struct fz_peer *peer)
 void fz_send_lane(struct fz_peer *peer)
 {
 	struct fz_lane *lane = &peer->tx;
+	unsigned int sent = 0;
 	int seen;
 
 	if (atomic_inc_return(&lane->kicks) != 1)
@@ -426,9 +429,30 @@ void fz_send_lane(struct fz_peer *peer)
 	do {
 		/* Before the look: what was finished before a kick that counts here is seen by it. */
 		seen = atomic_read_acquire(&lane->kicks);
-		while (send_next(peer))
+		while (send_next(peer, &sent))
 			cond_resched();
 	} while (atomic_sub_return(seen, &lane->kicks));
+}
+
+/* As fz_send_lane_softly(), for as long as @sent, which grows, is below SOFT_PACKETS. */
+static bool send_softly(struct fz_peer *peer, unsigned int *sent)
+{
+	struct fz_lane *lane = &peer->tx;
+	int seen;
+
+	if (fz_lane_is_empty(lane) || atomic_inc_return(&lane->kicks) != 1)
+		return false;
+	do {
+		seen = atomic_read_acquire(&lane->kicks);
+		while (*sent < SOFT_PACKETS && send_next(peer, sent))
+			;
+		if (*sent >= SOFT_PACKETS) {
+			/* Kicks that are lost here are made good by coming back. */
+			atomic_set_release(&lane->kicks, 0);
+			return true;
+		}
+	} while (atomic_sub_return(seen, &lane->kicks));
+	return false;
 }
 
 /**
@@ -440,28 +464,15 @@ void fz_send_lane(struct fz_peer *peer)
  */
 bool fz_send_lane_softly(struct fz_peer *peer)
 {
-	struct fz_lane *lane = &peer->tx;
-	unsigned int budget = SOFT_BUNDLES;
-	int seen;
+	unsigned int sent = 0;
 
-	if (fz_lane_is_empty(lane) || atomic_inc_return(&lane->kicks) != 1)
-		return false;
-	do {
-		seen = atomic_read_acquire(&lane->kicks);
-		while (send_next(peer)) {
-			if (--budget)
-				continue;
-			/* Kicks that are lost here are made good by coming back. */
-			atomic_set_release(&lane->kicks, 0);
-			return true;
-		}
-	} while (atomic_sub_return(seen, &lane->kicks));
-	return false;
+	return send_softly(peer, &sent);
 }
 
+/* Of several, what comes to more than a softirq should do is left to the peers' own. */
 static void send_lanes(struct fz_peer *const *peers, unsigned int count)
 {
-	unsigned int i;
+	unsigned int i, sent = 0;
 
 	if (count == 1) {
 		fz_send_lane(peers[0]);
@@ -469,7 +480,7 @@ static void send_lanes(struct fz_peer *const *peers, unsigned int count)
 	}
 	local_bh_disable();
 	for (i = 0; i < count; i++) {
-		if (fz_send_lane_softly(peers[i]))
+		if (send_softly(peers[i], &sent))
 			napi_schedule(&peers[i]->napi);
 	}
 	local_bh_enable();
