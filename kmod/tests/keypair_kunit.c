@@ -97,7 +97,6 @@ static void keypair_responder_waits_for_confirmation(struct kunit *test)
 
 	first = add(test, false);
 	expect(test, NULL, NULL, first);
-	KUNIT_EXPECT_NULL(test, fz_keypair_get_current(&scene->keypairs));
 	KUNIT_EXPECT_TRUE(test, fz_keypairs_confirm(&scene->keypairs, first));
 	expect(test, first, NULL, NULL);
 	KUNIT_EXPECT_FALSE(test, fz_keypairs_confirm(&scene->keypairs, first));
@@ -410,12 +409,12 @@ static void keypair_is_found_while_referenced(struct kunit *test)
 {
 	struct scene *scene = test->priv;
 	struct fz_index_entry *entry;
-	struct fz_keypair *keypair;
+	struct fz_keypair *keypair = add(test, true);
 	__le32 index;
 
-	add(test, true);
-	keypair = fz_keypair_get_current(&scene->keypairs);
-	KUNIT_ASSERT_NOT_NULL(test, keypair);
+	rcu_read_lock();
+	KUNIT_EXPECT_TRUE(test, fz_keypair_get(keypair));
+	rcu_read_unlock();
 	index = keypair->entry.index;
 	fz_keypairs_clear(&scene->keypairs);
 	expect(test, NULL, NULL, NULL);

@@ -109,25 +109,6 @@ void fz_keypair_put(struct fz_keypair *keypair)
 }
 
 /**
- * fz_keypair_get_current() - the session to send with
- * @keypairs: of the peer
- *
- * Context: any but hard interrupts.
- * Return: the current session with a reference for the caller, NULL when there is none.
- */
-struct fz_keypair *fz_keypair_get_current(struct fz_keypairs *keypairs)
-{
-	struct fz_keypair *keypair;
-
-	rcu_read_lock();
-	keypair = rcu_dereference(keypairs->current_keypair);
-	if (!fz_keypair_get(keypair))
-		keypair = NULL;
-	rcu_read_unlock();
-	return keypair;
-}
-
-/**
  * fz_keypair_take_nonces() - set nonces aside for a bundle
  * @keypair: to seal with; the caller has a reference
  * @count: how many

@@ -19,21 +19,22 @@
 /**
  * struct fz_keypair - the keys of one session
  * @sending_key: seals what we send
- * @receiving_key: opens what we receive
  * @birth_ns: fz_clock_now() when the session began
+ * @remote_index: the receiver_index of what we send
  * @sending_valid: may be sealed with; ends early when the session is told to expire
  * @receiving_valid: may be opened with
  * @initiator: we sent the initiation, so we are the one who renews the session by age
- * @remote_index: the receiver_index of what we send
- * @internal_id: names the session in the log
+ * @refcount: one for the place in &struct fz_keypairs, one for each bundle in flight
+ * @sending_counter: next nonce; written by every sender, as @refcount is by everybody, therefore on a
+ *	cache line of their own
+ * @receiving_key: opens what we receive
  * @entry: finds the session by the receiver_index of what we receive. &struct fz_index_entry.peer
  *	is the peer
- * @sending_counter: next nonce; written by every sender, therefore on a cache line of its own
  * @replay: of what we receive; only the peer's receiving consumer may touch it
+ * @internal_id: names the session in the log
  * @indices: where @entry is
  * @ifname: name of the device, for the log
  * @peer_id: internal id of the peer, for the log
- * @refcount: one for the place in &struct fz_keypairs, one for each bundle in flight
  * @rcu: the session is freed a grace period after the last reference, with which its keys are wiped
  *
  * All but @sending_counter, @replay, @refcount and the two flags is constant once the session is
@@ -41,21 +42,25 @@
  */
 struct fz_keypair {
 	u8 sending_key[FZ_KEY_LEN];
-	u8 receiving_key[FZ_KEY_LEN];
 	u64 birth_ns;
+	__le32 remote_index;
 	bool sending_valid;
 	bool receiving_valid;
 	bool initiator;
-	__le32 remote_index;
-	u64 internal_id;
+
+	struct kref refcount ____cacheline_aligned_in_smp;
+	atomic64_t sending_counter;
+
+	u8 receiving_key[FZ_KEY_LEN] ____cacheline_aligned_in_smp;
 	struct fz_index_entry entry;
+
+	struct fz_replay replay ____cacheline_aligned_in_smp;
+
+	u64 internal_id;
 	struct fz_indextable *indices;
 	const char *ifname;
 	u64 peer_id;
-	struct kref refcount;
 	struct rcu_head rcu;
-	atomic64_t sending_counter ____cacheline_aligned_in_smp;
-	struct fz_replay replay ____cacheline_aligned_in_smp;
 };
 
 /**
@@ -111,7 +116,6 @@ bool fz_keypairs_confirm(struct fz_keypairs *keypairs, struct fz_keypair *receiv
 
 struct fz_keypair *fz_keypair_create(struct fz_keypairs *keypairs, struct fz_indextable *indices,
 				     struct fz_peer *peer);
-struct fz_keypair *fz_keypair_get_current(struct fz_keypairs *keypairs);
 bool fz_keypair_get(struct fz_keypair *keypair);
 void fz_keypair_put(struct fz_keypair *keypair);
 bool fz_keypair_take_nonces(struct fz_keypair *keypair, unsigned int count, u64 *first);

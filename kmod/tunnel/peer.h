@@ -23,39 +23,9 @@ struct fz_device;
 
 /**
  * struct fz_peer - the other end of a tunnel
+ * @keypairs: session keys, with locks of their own
  * @device: its device, which outlives it: a device goes after all its peers
  * @refcount: one for being on the list, one for each user; drops to an RCU callback
- * @rcu: frees it
- * @internal_id: names it in the kernel log and to authorization; never used twice
- * @peer_list: in &struct fz_device.peer_list, under device_update_lock
- * @allowedips_list: its allowed IPs, under device_update_lock
- * @keypairs: session keys, with locks of their own
- * @handshake: the handshake, with a lock of its own
- * @latest_cookie: that the peer gave us, with a lock of its own
- * @endpoint: under @endpoint_lock
- * @endpoint_cache: the route to @endpoint, only used and reset under @endpoint_lock for reading at
- *	least, BH off
- * @endpoint_lock: protects the two before it. Taken with BH off
- * @path: candidates for @endpoint
- * @staged: packets without a session yet, under its own lock, at most FZ_MAX_STAGED_PACKETS. Many
- *	producers; whoever holds the lock empties it
- * @tx: bundles on their way out; the consumer is whoever raised @tx.kicks from 0
- * @rx: bundles on their way in; the consumer is @napi
- * @released: packets that authorization held, or its answers, on their way in; many producers, under its
- *	own lock; the consumer is @napi
- * @napi: hands received packets to the stack
- * @handshake_work: sends an initiation; queued with a reference held
- * @clear_work: wipes keys after long silence; queued with a reference held
- * @last_sent_handshake: boot time in ns
- * @last_handshake: CLOCK_REALTIME of the last finished handshake in ns, for user space
- * @rx_bytes: of authenticated messages, headers and padding included
- * @tx_bytes: the same, sent
- * @retransmit_handshake: timer
- * @send_keepalive: timer
- * @new_handshake: timer
- * @zero_keys: timer
- * @persistent_keepalive: timer
- * @handshake_attempts: initiations sent without an answer
  * @persistent_keepalive_interval: seconds, 0 is off; written under device_update_lock
  * @is_dead: set once under device_update_lock by removal; nothing new begins for a dead peer
  * @staged_waited: @staged was left alone for want of a session, so that what is in it has to be
@@ -63,52 +33,84 @@ struct fz_device;
  * @need_another_keepalive: a packet came while @send_keepalive was pending
  * @sent_lastminute_handshake: a rekey was begun shortly before this session's end
  * @was_quiet: user space knows that the peer answers no more
+ * @staged: packets without a session yet, under its own lock, at most FZ_MAX_STAGED_PACKETS. Many
+ *	producers; whoever holds the lock empties it
+ * @endpoint_lock: protects @endpoint and @endpoint_cache. Taken with BH off
+ * @path: candidates for @endpoint
+ * @endpoint: under @endpoint_lock
+ * @endpoint_cache: the route to @endpoint, only used and reset under @endpoint_lock for reading at
+ *	least, BH off
+ * @tx: bundles on their way out; the consumer is whoever raised @tx.kicks from 0
+ * @tx_bytes: the same, sent
  * @authz: what authorization keeps about the peer
+ * @send_keepalive: timer
+ * @new_handshake: timer
+ * @rx: bundles on their way in; the consumer is @napi
+ * @released: packets that authorization held, or its answers, on their way in; many producers, under its
+ *	own lock; the consumer is @napi
+ * @rx_bytes: of authenticated messages, headers and padding included
+ * @napi: hands received packets to the stack
+ * @handshake: the handshake, with a lock of its own
+ * @latest_cookie: that the peer gave us, with a lock of its own
+ * @rcu: frees it
+ * @internal_id: names it in the kernel log and to authorization; never used twice
+ * @peer_list: in &struct fz_device.peer_list, under device_update_lock
+ * @allowedips_list: its allowed IPs, under device_update_lock
+ * @handshake_work: sends an initiation; queued with a reference held
+ * @clear_work: wipes keys after long silence; queued with a reference held
+ * @last_sent_handshake: boot time in ns
+ * @last_handshake: CLOCK_REALTIME of the last finished handshake in ns, for user space
+ * @retransmit_handshake: timer
+ * @zero_keys: timer
+ * @persistent_keepalive: timer
+ * @handshake_attempts: initiations sent without an answer
+ *
+ * In the order of use. One packet to, or from, each of many peers in turn finds all of it cold in memory: what is
+ * sent with stands in a few cache lines from the start on, what is received with in others, so that two CPUs do
+ * not take them from each other.
  */
 struct fz_peer {
+	struct fz_keypairs keypairs;
 	struct fz_device *device;
 	struct kref refcount;
-	struct rcu_head rcu;
-	u64 internal_id;
-	struct list_head peer_list;
-	struct list_head allowedips_list;
-
-	struct fz_keypairs keypairs;
-	struct fz_handshake handshake;
-	struct fz_cookie latest_cookie;
-
-	struct fz_endpoint endpoint;
-	struct dst_cache endpoint_cache;
-	rwlock_t endpoint_lock;
-	struct fz_path path;
-
-	struct sk_buff_head staged;
-	struct fz_lane tx;
-	struct fz_lane rx;
-	struct sk_buff_head released;
-	struct napi_struct napi;
-
-	struct work_struct handshake_work;
-	struct work_struct clear_work;
-	atomic64_t last_sent_handshake;
-	atomic64_t last_handshake;
-	atomic64_t rx_bytes;
-	atomic64_t tx_bytes;
-
-	struct timer_list retransmit_handshake;
-	struct timer_list send_keepalive;
-	struct timer_list new_handshake;
-	struct timer_list zero_keys;
-	struct timer_list persistent_keepalive;
-	unsigned int handshake_attempts;
 	u16 persistent_keepalive_interval;
 	bool is_dead;
 	bool staged_waited;
 	bool need_another_keepalive;
 	bool sent_lastminute_handshake;
 	bool was_quiet;
+	struct sk_buff_head staged;
+	rwlock_t endpoint_lock;
+	struct fz_path path;
+	struct fz_endpoint endpoint;
+	struct dst_cache endpoint_cache;
 
+	struct fz_lane tx;
+	atomic64_t tx_bytes;
 	struct fz_authz_peer authz;
+
+	struct timer_list send_keepalive;
+	struct timer_list new_handshake;
+
+	struct fz_lane rx ____cacheline_aligned_in_smp;
+	struct sk_buff_head released;
+	atomic64_t rx_bytes;
+	struct napi_struct napi;
+
+	struct fz_handshake handshake;
+	struct fz_cookie latest_cookie;
+	struct rcu_head rcu;
+	u64 internal_id;
+	struct list_head peer_list;
+	struct list_head allowedips_list;
+	struct work_struct handshake_work;
+	struct work_struct clear_work;
+	atomic64_t last_sent_handshake;
+	atomic64_t last_handshake;
+	struct timer_list retransmit_handshake;
+	struct timer_list zero_keys;
+	struct timer_list persistent_keepalive;
+	unsigned int handshake_attempts;
 };
 
 int fz_peer_init(void);
