@@ -19,8 +19,13 @@ SIDES = {'wireguard': 'in-tree', 'nftables': 'in-tree + nftables', 'enforce': 'f
 FIGURES = {
     'tcp1': ('TCP, 1 stream', 'Mbit/s', 1),
     'tcp8': ('TCP, 8 streams', 'Mbit/s', 1),
+    'window': ('TCP, window of 16 KB', 'Mbit/s', 1),
+    'lossy': ('TCP, lossy cable', 'Mbit/s', 1),
+    'cut1': ('TCP, cable of frames', 'Mbit/s', 1),
+    'plain1': ('TCP, nothing offloaded', 'Mbit/s', 1),
     'udp': ('UDP, bulk', 'Mbit/s', 1),
     'pps': ('UDP of 64 bytes', 'kpackets/s', 1000),
+    'cut_pps': ('UDP of 64 bytes, cable of frames', 'kpackets/s', 1000),
     'pps_gso': ('UDP of 64 bytes, in pieces of 64', 'kpackets/s', 1000),
     'peers1_send': ('to 1 peer', 'kpackets/s', 1000),
     'peers100_send': ('to 100 peers', 'kpackets/s', 1000),
@@ -144,7 +149,7 @@ def heading(about):
     floor = about['floor_ns']
     lines = [f'fz {about["this"]}, Linux {about["kernel"]}, {about["rounds"]} rounds of {about["seconds"]} s; '
              f'median (min-max)',
-             f'{about["grants"]} grants; flows in the table of one end: ' +
+             f'{about["grants"]} grants; flows in the table of each end, at least: ' +
              ', '.join(f'{s} {n}' for s, n in about['flows_loaded'].items() if n)]
     if floor:
         limit = 1420 * 8 * 1000 / sum(floor.values())

@@ -88,14 +88,18 @@ grant()
 	on "$1" fzctl batch "$work/batch"
 }
 
-# flows_of SIDE: how many its right end has in its table
+# flows_of SIDE: how many are in the table of that of its ends that has fewer
 flows_of()
 {
-	case $1 in
-	nftables) on "$right" sysctl -n net.netfilter.nf_conntrack_count ;;
-	enforce) on "$right" fzctl stats $dev --json | jq '.flows' ;;
-	*) echo 0 ;;
-	esac
+	local end
+
+	for end in "$left" "$right"; do
+		case $1 in
+		nftables) on "$end" sysctl -n net.netfilter.nf_conntrack_count ;;
+		enforce) on "$end" fzctl stats $dev --json | jq '.flows' ;;
+		*) echo 0 ;;
+		esac
+	done | sort -n | head -n 1
 }
 
 # load_flows SIDE
@@ -108,7 +112,7 @@ load_flows()
 	read -r sent answered < <(on "$left" fz-bench-udp load -n "$right" -p $rule_port \
 		-a $((flows / sources)) -c $sources -w 256 10.64.0.0)
 	have=$(flows_of "$1")
-	echo "$1: $sent flows begun, $answered answered, $have in the table" >&2
+	echo "$1: $sent flows begun, $answered answered, $have at least in the table of each end" >&2
 	[ "$have" -ge $((flows * 98 / 100)) ] || { echo "$1: the table does not hold the flows" >&2; exit 1; }
 }
 
