@@ -14,6 +14,7 @@
  *	-c COUNT	sockets to send from (1)	-s BYTES	of a datagram (64)
  *	-g COUNT	datagrams in one piece (1)	-w COUNT	on their way at most (512)
  *	-t SECONDS	(3)				-i US		pause after a response (2000)
+ *	-r TIMES	send: measured so often, and said what the median was (1)
  *	-f FILE		send: of messages to be sent as they are, once
  */
 #include "netns.h"
@@ -117,7 +118,7 @@ static void parse(struct udp_plan *plan, int argc, char **argv)
 	uint16_t port = 7000;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "n:p:l:a:c:s:g:w:t:i:f:")) != -1) {
+	while ((opt = getopt(argc, argv, "n:p:l:a:c:s:g:w:t:i:r:f:")) != -1) {
 		switch (opt) {
 		case 'n': plan->netns = optarg; break;
 		case 'p': port = (uint16_t)number(optarg); break;
@@ -129,6 +130,7 @@ static void parse(struct udp_plan *plan, int argc, char **argv)
 		case 'w': plan->window = number(optarg); break;
 		case 't': plan->seconds = number(optarg); break;
 		case 'i': plan->pause = number(optarg); break;
+		case 'r': plan->times = number(optarg); break;
 		case 'f': plan->file = optarg; break;
 		default: exit(2);
 		}
@@ -140,8 +142,10 @@ static void parse(struct udp_plan *plan, int argc, char **argv)
 		errx(2, "one ADDRESS of IPv4 is needed");
 	if (plan->size < 8 || plan->size > 65507 || !plan->segments || plan->segments * plan->size > 65507)
 		errx(2, "a datagram has 8 bytes to what a packet holds");
-	if (!plan->addresses || !plan->sources || !plan->window)
+	if (!plan->addresses || !plan->sources || !plan->window || !plan->times)
 		errx(2, "none is too few");
+	if (plan->times > UDP_TIMES_MAX || (plan->file && plan->times > 1))
+		errx(2, "at most %u times, and a file once", UDP_TIMES_MAX);
 }
 
 static const struct {
@@ -156,7 +160,7 @@ static const struct {
 int main(int argc, char **argv)
 {
 	struct udp_plan plan = { .addresses = 1, .sources = 1, .size = 64, .segments = 1, .window = 512,
-				 .seconds = 3, .pause = 2000 };
+				 .seconds = 3, .pause = 2000, .times = 1 };
 
 	signal(SIGCHLD, died);
 	for (size_t i = 0; argc > 1 && i < sizeof(modes) / sizeof(*modes); i++) {

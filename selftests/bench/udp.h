@@ -14,6 +14,7 @@
 
 /* Messages of one system call. */
 #define UDP_BATCH 64
+#define UDP_TIMES_MAX 16
 
 /**
  * struct udp_plan - what is asked for
@@ -26,6 +27,7 @@
  * @segments: datagrams that the stack gets in one piece (UDP_SEGMENT); 1 is none of that
  * @window: datagrams on their way at most
  * @seconds: how long it is measured
+ * @times: how often
  * @pause: microseconds between an answer and the next request
  * @file: messages to be sent as they are, each of @size; NULL none
  */
@@ -33,7 +35,7 @@ struct udp_plan {
 	const char *netns;
 	struct sockaddr_in to;
 	uint16_t sink;
-	unsigned int addresses, sources, size, segments, window;
+	unsigned int addresses, sources, size, segments, window, times;
 	double seconds;
 	unsigned int pause;
 	const char *file;

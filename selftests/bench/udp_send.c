@@ -39,7 +39,7 @@ struct sender {
 	struct sockaddr_in to[UDP_BATCH];
 };
 
-/* How far it was at some time. */
+/* How far it was at some time, or came in some time. */
 struct moment {
 	double time;
 	uint64_t packets, bytes, sent;
@@ -208,39 +208,62 @@ static void wait_for_rest(struct sender *s)
 	} while (s->shared->packets != before);
 }
 
-/*
- * Measured is what comes after the warm-up, in which each address was sent to at least once: that begins a
- * flow. Of a file, what comes after as many messages as there are addresses, for the same reason.
- */
+/* Each address was sent to at least once: that begins a flow. False when nothing is left to be sent. */
+static bool warm_up(struct sender *s)
+{
+	double end = s->plan->file ? 0 : udp_now() + WARM_UP;
+
+	while (s->sent < s->plan->addresses || udp_now() < end) {
+		wait_for_room(s);
+		if (!send_batch(s))
+			return false;
+	}
+	return true;
+}
+
+/* What passes in the time that was asked for; of a file, the rest of it. */
+static struct moment measure(struct sender *s)
+{
+	struct moment from, to;
+
+	wait_for_room(s);
+	from = now_at(s);
+	while (send_batch(s) && (s->plan->file || udp_now() < from.time + s->plan->seconds))
+		wait_for_room(s);
+	if (s->plan->file)
+		wait_for_rest(s);
+	to = now_at(s);
+	if (to.packets == from.packets)
+		errx(1, "nothing arrived");
+	return (struct moment){ to.time - from.time, to.packets - from.packets, to.bytes - from.bytes,
+				to.sent - from.sent };
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct moment *x = a, *y = b;
+	double left = (double)x->packets / x->time, right = (double)y->packets / y->time;
+
+	return (left > right) - (left < right);
+}
+
 void udp_send(const struct udp_plan *plan)
 {
 	static struct sender sender;
 	struct sender *s = &sender;
-	struct moment from = { 0 }, to;
-	bool warm = false;
-	double begin;
+	struct moment found[UDP_TIMES_MAX], *median = &found[(plan->times - 1) / 2];
 
 	s->plan = plan;
 	if (plan->file)
 		read_messages(s);
 	prepare(s);
 	s->shared = udp_far(plan, count);
-	begin = udp_now();
-	do {
-		wait_for_room(s);
-		if (!warm && s->sent >= plan->addresses && (plan->file || udp_now() >= begin + WARM_UP)) {
-			warm = true;
-			from = now_at(s);
-		}
-	} while (send_batch(s) && !(warm && !plan->file && udp_now() >= from.time + plan->seconds));
-	if (plan->file)
-		wait_for_rest(s);
-	to = now_at(s);
-	if (!warm || to.packets == from.packets)
-		errx(1, "nothing arrived");
-	to.packets -= from.packets;
-	to.sent -= from.sent;
-	to.time -= from.time;
-	printf("%.0f %.0f %.4f\n", (double)to.packets / to.time, (double)(to.bytes - from.bytes) * 8 / to.time,
-	       to.sent > to.packets ? (double)(to.sent - to.packets) / (double)to.sent : 0.0);
+	if (!warm_up(s))
+		errx(1, "there are too few messages");
+	for (unsigned int i = 0; i < plan->times; i++)
+		found[i] = measure(s);
+	qsort(found, plan->times, sizeof(*found), compare);
+	printf("%.0f %.0f %.4f\n", (double)median->packets / median->time, (double)median->bytes * 8 / median->time,
+	       median->sent > median->packets ?
+	       (double)(median->sent - median->packets) / (double)median->sent : 0.0);
 }
