@@ -45,7 +45,8 @@ def main():
     path, packets_path, frequency, seconds, top = sys.argv[1:]
     addresses, names = symbols(path)
     with open(packets_path, encoding='ascii') as file:
-        packets = int(file.read()) * float(seconds)
+        rate, *at_once = file.read().split()
+    packets = int(rate) * float(seconds)
     functions = collections.Counter()
     for line in sys.stdin:
         if not line.strip():
@@ -61,7 +62,10 @@ def main():
     kinds = collections.Counter()
     for (name, module), count in functions.items():
         kinds['the host: system calls, signals' if module == 'host' else kind_of(name, module)] += count
-    print(f'{packets / float(seconds):.0f} packets a second, {total * each:.0f} ns of the lab\'s kernel each\n')
+    print(f'{packets / float(seconds):.0f} packets a second, {total * each:.0f} ns of the lab\'s kernel each')
+    if at_once:
+        print(f'the cable gets {at_once[0]} of them at once: {total * each * float(at_once[0]):.0f} ns each time')
+    print()
     for table in (kinds, collections.Counter({f'{name} [{module}]' if module else name: count
                                               for (name, module), count in functions.items()})):
         for what, count in table.most_common(int(top)):
