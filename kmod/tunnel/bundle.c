@@ -278,7 +278,8 @@ unsigned int fz_lane_take(struct fz_lane *lane, struct fz_bundle *bundle,
 	if (count <= max) {
 		skb_queue_splice_tail_init(&bundle->packets, packets);
 	} else {
-		count = leave = max;
+		count = max;
+		leave = max;
 		for (i = 0; i < count; i++)
 			__skb_queue_tail(packets, __skb_dequeue(&bundle->packets));
 	}
