@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # What fz sends as super-packets arrives whatever the line can do with them: cut by the device, cut just
-# before it, without checksums of the device's, joined again on arrival, through bridges and VLANs, over
-# a line that is too narrow or becomes so. pair.sh draws the topology.
+# before it, without checksums of the device's, joined again on arrival, each through a bridge and a VLAN
+# too, over a line that is too narrow or becomes so. pair.sh draws the topology; path.sh has a router.
 
 # shellcheck source=lib.sh disable=SC2317
 . "$(dirname "$0")/lib.sh"
@@ -11,8 +11,9 @@ need_module
 default_mode open
 # shellcheck source=pair.sh
 . "$(dirname "$0")/pair.sh"
+# shellcheck source=line.sh
+. "$(dirname "$0")/line.sh"
 pair_hosts
-BYTES=1000000
 
 # offload FEATURE on|off...: at both ends of the line
 offload()
@@ -21,65 +22,39 @@ offload()
 	cmd_ok right ethtool -K eth "$@"
 }
 
+# A bridge at one end, a VLAN over it at both.
+bridge_and_vlan()
+{
+	cmd_ok right ip link add bridge0 type bridge
+	cmd_ok right ip link set eth master bridge0
+	cmd_ok right ip link set bridge0 up
+	cmd_ok left ip link add link eth name lan type vlan id 5
+	cmd_ok left ip addr add 198.51.100.1/24 dev lan
+	cmd_ok left ip addr add 2001:db8:5::1/64 dev lan nodad
+	cmd_ok left ip link set lan up
+	cmd_ok right ip link add link bridge0 name lan type vlan id 5
+	cmd_ok right ip addr add 198.51.100.2/24 dev lan
+	cmd_ok right ip addr add 2001:db8:5::2/64 dev lan nodad
+	cmd_ok right ip link set lan up
+}
+
+# begin [ENDPOINT]: where the other end is says what the line is made of
 begin()
 {
 	offload tx on sg on tso on gso on gro off rx on tx-udp-segmentation on
+	cmd_mayfail left ip link del lan
+	cmd_mayfail right ip link del bridge0
+	case ${1-} in
+	198.51.100.2:* | "[2001:db8:5::2]:"*) bridge_and_vlan ;;
+	esac
 	tunnel "$KIND_LEFT" "$KIND_RIGHT" "${1-192.0.2.2:1002}"
 	reaches left 192.168.7.2
-}
-
-both_ways()
-{
-	copy left right 4 192.168.7.2 "$BYTES"
-	copy right left 6 '[fd07::1]' "$BYTES"
-}
-
-# watch SIDE DEVICE FILTER...: what passes there, until watched
-watch()
-{
-	"$1" tcpdump -U --immediate-mode -i "$2" -w "$WORK/watch.pcap" "${@:3}" 2>"$WORK/watch.err" &
-	WATCH=$!
-	wait_for 20 grep -q 'listening on' "$WORK/watch.err"
-}
-
-# watched: the packets, one a line, are in $WORK/seen
-watched()
-{
-	kill "$WATCH"
-	wait "$WATCH"
-	see
-}
-
-see()
-{
-	tcpdump -r "$WORK/watch.pcap" -nn -vv 2>/dev/null | paste -sd " " | sed "s, IP6\? (,\\n&,g" >"$WORK/seen"
-}
-
-# The longest payload of UDP or TCP that was seen.
-longest()
-{
-	grep -o 'length [0-9]*' "$WORK/seen" | sort -k 2n | tail -n 1 | cut -d ' ' -f 2
-}
-
-# none_longer BYTES: of what was seen
-none_longer()
-{
-	[ "$(longest)" -le "$1" ] && return
-	grep -m 1 "length $(longest)" "$WORK/seen" | cut -c 1-300
-	fail "a packet of $(longest) bytes"
-}
-
-# super_packet_seen BYTES: one that is longer
-super_packet_seen()
-{
-	see
-	[ "$(longest)" -gt "$1" ]
 }
 
 # The line takes 64 KiB at once: so much leaves at once.
 as_one()
 {
-	begin
+	begin "$1"
 	watch right eth udp
 	copy left right 4 192.168.7.2 "$BYTES"
 	wait_for 20 super_packet_seen 10000
@@ -99,18 +74,6 @@ cut_before_the_device()
 	cmd_ok grep -q 'length 1452' "$WORK/seen"
 }
 
-# Whoever receives has summed up everything.
-no_checksum_errors()
-{
-	local side
-
-	for side in left right; do
-		"$side" nstat -asz UdpInCsumErrors Udp6InCsumErrors >"$WORK/errors"
-		awk '/InCsumErrors/ { errors += $2; seen++ } END { exit errors || seen != 2 }' "$WORK/errors" ||
-			fail "$side: $(grep InCsumErrors "$WORK/errors" | xargs)"
-	done
-}
-
 nothing_offloaded()
 {
 	begin "$1"
@@ -118,14 +81,14 @@ nothing_offloaded()
 	watch right eth udp
 	both_ways
 	watched
-	cmd_ok grep -q 'udp sum ok' "$WORK/seen"
+	sums_are_right
 	no_checksum_errors
 }
 
 # Datagrams come one by one, and the receiving end of the line joins what it can.
 joined_on_arrival()
 {
-	begin
+	begin "$1"
 	offload tx-udp-segmentation off tso off gro on
 	# The in-tree module sends one by one, and there may be nothing to join.
 	if [ "$KIND_LEFT $KIND_RIGHT" = "fz fz" ]; then
@@ -135,6 +98,14 @@ joined_on_arrival()
 		watched
 	fi
 	both_ways
+}
+
+inner_sums_are_right()
+{
+	cmd_ok grep -q 'cksum .*(correct)' "$WORK/seen"
+	if grep 'incorrect' "$WORK/seen" | cut -c 1-200 | head -n 5 | grep . >&2; then
+		fail "wrong checksums"
+	fi
 }
 
 # What is in the tunnel's packets is whole: nobody behind the receiver will make good a checksum.
@@ -148,30 +119,7 @@ inner_packets()
 	watched
 	cmd_ok grep -q 'length 13' "$WORK/seen"
 	none_longer 1420
-	cmd_ok grep -q 'cksum .*(correct)' "$WORK/seen"
-	if grep 'incorrect' "$WORK/seen" | cut -c 1-200 | head -n 5 | grep . >&2; then
-		fail "wrong checksums"
-	fi
-}
-
-# A bridge at one end, a VLAN over it at both.
-bridge_and_vlan()
-{
-	begin
-	cmd_ok left ip link add link eth name lan type vlan id 5
-	cmd_ok left ip addr add 198.51.100.1/24 dev lan
-	cmd_ok left ip link set lan up
-	cmd_ok right ip link add bridge0 type bridge
-	cmd_ok right ip link set eth master bridge0
-	cmd_ok right ip link set bridge0 up
-	cmd_ok right ip link add link bridge0 name lan type vlan id 5
-	cmd_ok right ip addr add 198.51.100.2/24 dev lan
-	cmd_ok right ip link set lan up
-	cmd_ok left_ctl set tun peer "$PUB_RIGHT" endpoint 198.51.100.2:1002
-	both_ways
-	cmd_ok endpoint_is right_ctl 198.51.100.1:1001
-	cmd_ok right ip link del bridge0
-	cmd_ok left ip link del lan
+	inner_sums_are_right
 }
 
 # The outer packets do not fit: they are fragmented. Then the line becomes narrower under traffic.
@@ -180,17 +128,53 @@ narrow_line()
 	begin "$1"
 	cmd_ok left ip link set eth mtu 1400
 	cmd_ok right ip link set eth mtu 1400
-	copy left right 4 192.168.7.2 "$BYTES" &
+	stream_begin left right 4 192.168.7.2
+	stream_goes_on left eth
 	cmd_ok left ip link set eth mtu 1300
 	cmd_ok right ip link set eth mtu 1300
-	wait $! || fail "bytes over a line that became narrower"
+	stream_goes_on left eth
+	stream_end
 	copy right left 6 '[fd07::1]' "$BYTES"
+}
+
+# Where they are sent, the tunnel's device shows packets that are as long as they like; or, if it may
+# neither cut nor sum up, as they are in the tunnel.
+seen_where_they_are_sent()
+{
+	begin
+	watch left tun -Q out
+	copy left right 4 192.168.7.2 "$BYTES"
+	wait_for 20 all_of_it_seen
+	watched
+	only_it_was_seen
+	cmd_ok left ethtool -K tun tx off sg off tso off gso off
+	watch left tun -Q out -s 2000
+	copy left right 4 192.168.7.2 "$BYTES"
+	wait_for 20 all_of_it_seen
+	watched
+	only_it_was_seen
+	none_longer 1420
+	inner_sums_are_right
+}
+
+all_of_it_seen()
+{
+	see
+	sed -n 's/.* > 192\.168\.7\.2\.7000: .*, length \([0-9]*\).*/\1/p' "$WORK/seen" |
+		awk -v wanted="$BYTES" '{ all += $1 } END { exit all < wanted }'
+}
+
+only_it_was_seen()
+{
+	if grep ' > ' "$WORK/seen" | grep -v ' 192\.168\.7\.1\.[0-9]* > 192\.168\.7\.2\.7000: ' | cut -c 1-200 | grep .; then
+		fail "other packets"
+	fi
 }
 
 # Filters see the outer packets on both sides, all bytes of them.
 filters_see_them()
 {
-	begin
+	begin "$1"
 	left nft "add table inet see; add chain inet see out { type filter hook output priority 0; };
 		add rule inet see out udp dport 1002 counter"
 	right nft "add table inet see; add chain inet see in { type filter hook input priority 0; };
@@ -201,6 +185,8 @@ filters_see_them()
 	right nft insert rule inet see in udp dport 1002 drop
 	cmd_fail left ping -c 1 -W 1 192.168.7.2
 	right nft delete table inet see
+	left nft insert rule inet see out udp dport 1002 drop
+	cmd_fail left ping -c 1 -W 1 192.168.7.2
 	left nft delete table inet see
 	reaches left 192.168.7.2
 }
@@ -274,17 +260,22 @@ for pair in "fz fz" "fz wireguard" "wireguard fz"; do
 	read -r KIND_LEFT KIND_RIGHT <<<"$pair"
 	modprobe -q wireguard || [ "$pair" = "fz fz" ] || continue
 	remark="$KIND_LEFT -> $KIND_RIGHT"
-	[ "$KIND_LEFT" != fz ] || check "leaves as one, $remark" as_one
-	check "cut before the device, $remark over IPv4" cut_before_the_device 192.0.2.2:1002
-	check "cut before the device, $remark over IPv6" cut_before_the_device "[2001:db8::2]:1002"
-	check "nothing offloaded, $remark over IPv4" nothing_offloaded 192.0.2.2:1002
-	check "nothing offloaded, $remark over IPv6" nothing_offloaded "[2001:db8::2]:1002"
-	check "joined on arrival, $remark" joined_on_arrival
+	lines=("IPv4=192.0.2.2:1002" "IPv6=[2001:db8::2]:1002" "bridge, VLAN and IPv4=198.51.100.2:1002")
+	[ "$pair" != "fz fz" ] || lines+=("bridge, VLAN and IPv6=[2001:db8:5::2]:1002")
+	for line in "${lines[@]}"; do
+		over="$remark over ${line%%=*}" endpoint=${line#*=}
+		[ "$KIND_LEFT" != fz ] || check "leaves as one, $over" as_one "$endpoint"
+		check "cut before the device, $over" cut_before_the_device "$endpoint"
+		check "nothing offloaded, $over" nothing_offloaded "$endpoint"
+		check "joined on arrival, $over" joined_on_arrival "$endpoint"
+	done
+	for line in "IPv4=192.0.2.2:1002" "IPv6=[2001:db8::2]:1002"; do
+		over="$remark over ${line%%=*}" endpoint=${line#*=}
+		check "narrow line, $over" narrow_line "$endpoint"
+		check "filters see them, $over" filters_see_them "$endpoint"
+	done
 	check "whole packets inside, $remark" inner_packets
-	check "bridge and VLAN, $remark" bridge_and_vlan
-	check "narrow line, $remark over IPv4" narrow_line 192.0.2.2:1002
-	check "narrow line, $remark over IPv6" narrow_line "[2001:db8::2]:1002"
-	check "filters see them, $remark" filters_see_them
+	check "seen where they are sent, $remark" seen_where_they_are_sent
 	check "checksums of zero, $remark" zero_checksums
 	check "packets are counted, $remark" packets_are_counted
 done
