@@ -252,6 +252,7 @@ struct fz_bundle *fz_lane_peek(struct fz_lane *lane)
 {
 	struct fz_bundle *bundle = list_first_or_null_rcu(&lane->bundles, struct fz_bundle, order);
 
+	/* Pairs with the release in fz_bundle_finish(): what is done is there to be taken. */
 	if (bundle && smp_load_acquire(&bundle->state) != FZ_BUNDLE_DONE)
 		return NULL;
 	return bundle;
@@ -306,8 +307,10 @@ bool fz_lane_is_worked_on(struct fz_lane *lane)
 	bool pending = false;
 
 	spin_lock_bh(&lane->lock);
-	list_for_each_entry(bundle, &lane->bundles, order)
+	list_for_each_entry(bundle, &lane->bundles, order) {
+		/* Pairs with the release in fz_bundle_finish(): the worker has let go of it. */
 		pending |= smp_load_acquire(&bundle->state) != FZ_BUNDLE_DONE;
+	}
 	spin_unlock_bh(&lane->lock);
 	return pending;
 }
