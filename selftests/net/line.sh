@@ -20,20 +20,34 @@ both_ways()
 	copy right left 6 '[fd07::1]' "$BYTES"
 }
 
+# What a case has begun ends with it, however that is. Not begun by left or right, whose process is not
+# the one to end.
+WATCH='' STREAM_TO='' STREAM_FROM=''
+
+end_all()
+{
+	touch "$WORK/enough"
+	# shellcheck disable=SC2086
+	kill $WATCH $STREAM_TO $STREAM_FROM 2>/dev/null
+}
+
 until_enough()
 {
 	while [ ! -e "$WORK/enough" ]; do
-		cat "$WORK/block"
+		cat "$WORK/block" 2>/dev/null || break
 	done
 }
 
 stream_begin()
 {
+	trap end_all EXIT
 	rm -f "$WORK/enough"
-	"$2" socat -u -b 65536 "TCP$3-LISTEN:7000,bind=$4" "CREATE:$WORK/stream.received" &
+	ip netns exec "$(ns "$2$PAIR")" socat -u -b 65536 "TCP$3-LISTEN:7000,bind=$4,reuseaddr" \
+		"CREATE:$WORK/stream.received" &
 	STREAM_TO=$!
 	wait_for 20 copy_awaited "$2"
-	until_enough | tee "$WORK/stream.sent" | "$1" socat -u -b 65536 - "TCP$3:$4:7000" &
+	until_enough | tee "$WORK/stream.sent" |
+		ip netns exec "$(ns "$1$PAIR")" socat -u -b 65536 - "TCP$3:$4:7000" &
 	STREAM_FROM=$!
 }
 
@@ -58,13 +72,14 @@ stream_end()
 	touch "$WORK/enough"
 	wait "$STREAM_FROM" || fail "the stream broke off"
 	wait "$STREAM_TO" || fail "the stream broke off"
+	STREAM_TO='' STREAM_FROM=''
 	cmd_ok cmp "$WORK/stream.sent" "$WORK/stream.received"
 	rm "$WORK/stream.sent" "$WORK/stream.received"
 }
 
-# Not by left or right, whose process is not the one to end.
 watch()
 {
+	trap end_all EXIT
 	rm -f "$WORK/watch.pcap" "$WORK/watch.err"
 	ip netns exec "$(ns "$1$PAIR")" tcpdump -U --immediate-mode -B 32768 -s 66000 -i "$2" \
 		-w "$WORK/watch.pcap" "${@:3}" 2>"$WORK/watch.err" &
@@ -77,6 +92,7 @@ watched()
 {
 	kill "$WATCH"
 	wait "$WATCH"
+	WATCH=''
 	see
 }
 

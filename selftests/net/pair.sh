@@ -174,7 +174,7 @@ copy()
 	local file=$WORK/copy-$1$PAIR server
 
 	head -c "$5" /dev/urandom >"$file.sent"
-	"$2" timeout 300 socat -u -b 65536 "TCP$3-LISTEN:7000,bind=$4" "CREATE:$file.received" &
+	"$2" timeout 300 socat -u -b 65536 "TCP$3-LISTEN:7000,bind=$4,reuseaddr" "CREATE:$file.received" &
 	server=$!
 	wait_for 20 copy_awaited "$2"
 	cmd_ok "$1" timeout 300 socat -u -b 65536 "OPEN:$file.sent" "TCP$3:$4:7000"

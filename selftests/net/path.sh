@@ -197,12 +197,16 @@ begin_to_many()
 	hold
 }
 
-# Flows of others, which no socket here knows.
+# Flows of others, which no socket here knows. They come in bursts, not each when the one before has left.
 forwarded_flows_are_kept_apart()
 {
 	begin_to_many "$1"
+	# What waits for a neighbour's address is not much.
+	reaches client 10.1.0.1
+	cmd_ok client tc qdisc replace dev in root netem slot 300ms 300ms limit 1000
 	in_turn client many 10.2.0.{1..8}
 	kept_apart
+	cmd_ok client tc qdisc del dev in root
 }
 
 # One socket, connected to none of those it sends to.
