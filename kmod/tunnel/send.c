@@ -59,6 +59,8 @@ static void segment(struct fz_device *fz, struct sk_buff *skb, struct sk_buff_he
 	bool charge_moves = destructor == sock_wfree;
 	struct sk_buff *segment, *next;
 
+	/* What tells flows apart outside, where their headers cannot be seen; its segments have the same. */
+	skb_get_hash(skb);
 	if (skb_is_gso(skb)) {
 		struct sk_buff *segments = skb_gso_segment(skb, SEGMENT_FEATURES);
 
@@ -314,8 +316,6 @@ netdev_tx_t fz_send_xmit(struct sk_buff *skb, struct net_device *dev)
 		kfree_skb(skb);
 		return (netdev_tx_t)-EPROTONOSUPPORT;
 	}
-	/* What tells flows apart outside, where their headers cannot be seen; its segments have the same. */
-	skb_get_hash(skb);
 	/* What user space can still write to is not what was judged when it leaves. */
 	if (unlikely(skb_orphan_frags(skb, GFP_ATOMIC))) {
 		DEV_STATS_INC(dev, tx_dropped);
