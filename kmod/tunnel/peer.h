@@ -41,14 +41,14 @@ struct fz_device;
  * @endpoint_cache: the route to @endpoint, only used and reset under @endpoint_lock for reading at
  *	least, BH off
  * @tx: bundles on their way out; the consumer is whoever raised @tx.kicks from 0
- * @tx_bytes: the same, sent
+ * @tx_bytes: of messages sent, headers and padding included
  * @authz: what authorization keeps about the peer
  * @send_keepalive: timer
  * @new_handshake: timer
  * @rx: bundles on their way in; the consumer is @napi
  * @released: packets that authorization held, or its answers, on their way in; many producers, under its
  *	own lock; the consumer is @napi
- * @rx_bytes: of authenticated messages, headers and padding included
+ * @rx_bytes: the same, of authenticated messages received
  * @napi: hands received packets to the stack
  * @handshake: the handshake, with a lock of its own
  * @latest_cookie: that the peer gave us, with a lock of its own
