@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# What passes a line and how, for the tests that source this file after pair.sh.
+# What passes a line and how, for the tests that source this file in the place of pair.sh.
 #
 #	both_ways		fails the case unless TCP carries $BYTES each way
 #	stream_begin FROM TO FAMILY ADDRESS	TCP without end, until stream_end has compared what came
@@ -10,6 +10,9 @@
 #	datagrams		how many of UDP were seen
 #	sums_are_right		fails the case unless each of them has the right checksum
 #	longest, none_longer BYTES	of what was seen
+
+# shellcheck source=pair.sh
+. "$(dirname "$0")/pair.sh"
 
 BYTES=1000000
 head -c 65536 /dev/urandom >"$WORK/block"

@@ -9,8 +9,6 @@
 . "$(dirname "$0")/lib.sh"
 need_module
 default_mode open
-# shellcheck source=pair.sh
-. "$(dirname "$0")/pair.sh"
 # shellcheck source=line.sh
 . "$(dirname "$0")/line.sh"
 pair_hosts

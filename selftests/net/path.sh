@@ -16,8 +16,6 @@
 . "$(dirname "$0")/lib.sh"
 need_module
 default_mode open
-# shellcheck source=pair.sh
-. "$(dirname "$0")/pair.sh"
 # shellcheck source=line.sh
 . "$(dirname "$0")/line.sh"
 pair_hosts
@@ -74,27 +72,28 @@ cut_by_a_router()
 		fail "the router did not have to cut"
 }
 
-# The sum of what the router has counted under these names.
-router_counted()
+# counted HOST NAME...: the sum of what that host has counted under these names
+counted()
 {
-	on router nstat -asz "$@" | awk '/^[^#]/ { all += $2 } END { print all }'
+	on "$1" nstat -asz "${@:2}" | awk '/^[^#]/ { all += $2 } END { print all }'
 }
 
+# has_counted_more BEFORE HOST NAME...
 has_counted_more()
 {
-	[ "$(router_counted "${@:2}")" -gt "$1" ]
+	[ "$(counted "${@:2}")" -gt "$1" ]
 }
 
 # Over IPv4 the router makes fragments of what no longer fits, over IPv6 it says so to the sender.
 path_becomes_narrower()
 {
-	local mtu before counters=(IpFragCreates Icmp6OutPktTooBigs)
+	local mtu before counters=(router IpFragCreates Icmp6OutPktTooBigs)
 
 	begin "$1"
 	stream_begin left right 4 192.168.7.2
 	for mtu in 1400 1290; do
 		stream_goes_on left far
-		before=$(router_counted "${counters[@]}")
+		before=$(counted "${counters[@]}")
 		cmd_ok on router ip link set far mtu "$mtu"
 		stream_goes_on left far
 		wait_for 20 has_counted_more "$before" "${counters[@]}"
@@ -105,28 +104,18 @@ path_becomes_narrower()
 	copy right left 6 '[fd07::1]' "$BYTES"
 }
 
-left_counted()
-{
-	left nstat -asz IpFragCreates Ip6FragCreates | awk '/^[^#]/ { all += $2 } END { print all }'
-}
-
-left_has_made_fragments()
-{
-	[ "$(left_counted)" -gt "$1" ]
-}
-
 # The sender's own route says that less fits from now on, and later that all does.
 route_becomes_narrower()
 {
-	local before
+	local before counters=("left$PAIR" IpFragCreates Ip6FragCreates)
 
 	begin "$1"
 	stream_begin left right 4 192.168.7.2
 	stream_goes_on left far
-	before=$(left_counted)
+	before=$(counted "${counters[@]}")
 	left_routes mtu 1300
 	stream_goes_on left far
-	wait_for 20 left_has_made_fragments "$before"
+	wait_for 20 has_counted_more "$before" "${counters[@]}"
 	left_routes
 	stream_goes_on left far
 	stream_end
