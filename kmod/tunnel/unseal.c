@@ -50,7 +50,7 @@ static const u8 *sealed_piece(const struct sk_buff *skb)
 	return at ? at + offset - skb_headlen(skb) : NULL;
 }
 
-/* For @len bytes and what stands in front of them. */
+/* For @len bytes and what stands in front of them; @room may be NULL. */
 static struct sk_buff *new_buffer(unsigned int len, struct page_frag *room)
 {
 	unsigned int size = SKB_DATA_ALIGN(NEW_HEADROOM + len) +
@@ -59,7 +59,7 @@ static struct sk_buff *new_buffer(unsigned int len, struct page_frag *room)
 	u8 *at;
 
 	/* A short one that somebody keeps would keep pages with it, and be charged for next to nothing. */
-	if (len <= SHORT_LEN) {
+	if (len <= SHORT_LEN || !room) {
 		packet = alloc_skb(NEW_HEADROOM + len, GFP_ATOMIC | __GFP_NOWARN);
 		if (packet)
 			skb_reserve(packet, NEW_HEADROOM);
@@ -127,7 +127,7 @@ static struct sk_buff *unseal_copy(const struct sk_buff *skb, const struct fz_ke
 static struct sk_buff *unseal(struct sk_buff *skb, const struct fz_keypair *keypair,
 			      struct page_frag *room)
 {
-	bool copy = room && (skb_is_nonlinear(skb) || skb_cloned(skb)) &&
+	bool copy = (skb_is_nonlinear(skb) || skb_cloned(skb)) &&
 		    skb->data - skb_network_header(skb) <= NEW_HEADROOM;
 	struct sk_buff *packet = NULL;
 
@@ -153,7 +153,7 @@ bad:
  * @fz: the device
  * @bundle: of messages; of inner packets afterwards, with their padding behind and the outer headers
  *	    in front. What is not authentic is dropped
- * @room: memory for packets, of the caller alone; NULL to decrypt everything where it is
+ * @room: memory for packets, of the caller alone; NULL to have it from the allocator
  *
  * Context: any but hard interrupts.
  */
