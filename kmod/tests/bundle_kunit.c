@@ -98,11 +98,7 @@ static int add_quietly(struct kunit *test, unsigned int key, u32 first, unsigned
 
 static int add(struct kunit *test, unsigned int key, u32 first, unsigned int count, bool sending)
 {
-	struct fz_bundle *lone;
-	int err = add_quietly(test, key, first, count, sending, false, &lone);
-
-	KUNIT_EXPECT_NULL(test, lone);
-	return err;
+	return add_quietly(test, key, first, count, sending, false, NULL);
 }
 
 /* Takes the bundle that comes next off the lane and expects packets from @first on. */
@@ -354,6 +350,34 @@ static void lone(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, leave(test, 6), 0);
 }
 
+/* With a single CPU, what is received is worked on where it is, quiet or not, unless more of it follows. */
+static void lone_cpu(struct kunit *test)
+{
+	struct scene *scene = test->priv;
+	struct fz_bundle *lone, *taken;
+
+	scene->ring.gathers = false;
+	KUNIT_EXPECT_EQ(test, add_quietly(test, 0, 0, 1, false, false, &lone), 0);
+	KUNIT_EXPECT_EQ(test, !!lone, num_online_cpus() == 1);
+	taken = lone ?: fz_bundle_take(&scene->ring);
+	KUNIT_ASSERT_NOT_NULL(test, taken);
+	/* Whatever is quiet: not while there is something before it, and not if more follows. */
+	KUNIT_EXPECT_EQ(test, add_quietly(test, 0, 1, 1, false, true, &lone), 0);
+	KUNIT_EXPECT_NULL(test, lone);
+	fz_bundle_finish(taken);
+	KUNIT_EXPECT_EQ(test, leave(test, 0), 1);
+	taken = fz_bundle_take(&scene->ring);
+	KUNIT_ASSERT_NOT_NULL(test, taken);
+	fz_bundle_finish(taken);
+	KUNIT_EXPECT_EQ(test, leave(test, 1), 1);
+
+	KUNIT_EXPECT_EQ(test, add_quietly(test, 0, 2, 1, false, true, NULL), 0);
+	taken = fz_bundle_take(&scene->ring);
+	KUNIT_ASSERT_NOT_NULL(test, taken);
+	fz_bundle_finish(taken);
+	KUNIT_EXPECT_EQ(test, leave(test, 2), 1);
+}
+
 /* As removal asks it: until workers have done all that there is, whoever takes it. */
 static void is_worked_on(struct kunit *test)
 {
@@ -439,6 +463,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(parts),
 	KUNIT_CASE(exhausted),
 	KUNIT_CASE(lone),
+	KUNIT_CASE(lone_cpu),
 	KUNIT_CASE(is_worked_on),
 	KUNIT_CASE(ended),
 	KUNIT_CASE(endless),

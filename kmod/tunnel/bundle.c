@@ -184,12 +184,17 @@ static bool cpu_is_quiet(struct fz_ring *ring)
 	return (s64)(now - before) >= ring->quiet;
 }
 
-/* One packet, with nothing before it and nobody at work, is done with sooner where it is. */
+/*
+ * One packet, with nothing before it and nobody at work, is done with sooner where it is. With a single
+ * CPU a worker is a detour however much there is to do.
+ */
 static bool is_lone(const struct fz_lane *lane, struct fz_ring *ring,
 		    const struct sk_buff_head *packets)
 {
+	bool quiet = cpu_is_quiet(ring);
+
 	lockdep_assert_held(&lane->lock);
-	return cpu_is_quiet(ring) && skb_queue_len(packets) == 1 &&
+	return (quiet || (!ring->gathers && num_online_cpus() == 1)) && skb_queue_len(packets) == 1 &&
 	       skb_peek(packets)->len <= FZ_LONE_LEN && list_empty(&lane->bundles) &&
 	       !atomic_read(&ring->len);
 }
@@ -203,7 +208,7 @@ static bool is_lone(const struct fz_lane *lane, struct fz_ring *ring,
  * @packets: in order; those that found room are taken away, those left are the caller's to drop
  * @sending: nonces are to be handed out
  * @lone: set to a bundle that the caller has to work on and to give to fz_bundle_finish_lone(), as it
- *	  would be a detour to have a worker do it; else to NULL
+ *	  would be a detour to have a worker do it; else to NULL. Itself NULL if more packets follow at once
  *
  * Many producers. Packets join the last bundle while no worker has it, so that bundles grow by
  * themselves under load and are as short as can be without.
@@ -220,9 +225,10 @@ int fz_lane_add(struct fz_lane *lane, struct fz_ring *ring, struct fz_peer *peer
 	int err = 0;
 	bool here;
 
-	*lone = NULL;
+	if (lone)
+		*lone = NULL;
 	spin_lock(&lane->lock);
-	here = is_lone(lane, ring, packets);
+	here = is_lone(lane, ring, packets) && lone;
 	while (!err && !skb_queue_empty(packets)) {
 		bundle = lane_tail(lane, here ? NULL : ring, peer, keypair);
 		if (IS_ERR(bundle)) {
@@ -358,6 +364,7 @@ int fz_ring_init(struct fz_ring *ring, struct fz_device *fz, struct workqueue_st
 	}
 	ring->wq = wq;
 	ring->quiet = FZ_QUIET_NS;
+	ring->gathers = true;
 	ring->last_cpu = 0;
 	atomic_set(&ring->len, 0);
 	return 0;

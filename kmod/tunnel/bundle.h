@@ -105,6 +105,8 @@ struct fz_worker {
  * @wq: where the workers run
  * @workers: one for each possible CPU
  * @quiet: ns for which a CPU has to be left alone to work on what it adds itself
+ * @gathers: what is added gains by waiting for more, even if there is but one CPU to work on it; so does what
+ *	leaves as one super-packet. Set by fz_ring_init()
  * @len: items in @ring, at most one too many for a moment; written for each item, therefore on a cache
  *	line of its own
  * @last_cpu: that was given work; a hint, races do no harm
@@ -116,6 +118,7 @@ struct fz_ring {
 	struct workqueue_struct *wq;
 	struct fz_worker __percpu *workers;
 	s64 quiet;
+	bool gathers;
 	atomic_t len ____cacheline_aligned_in_smp;
 	unsigned int last_cpu;
 };

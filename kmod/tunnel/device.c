@@ -287,6 +287,8 @@ static int create_queues(struct fz_device *fz)
 	if (fz_ring_init(&fz->handshakes, fz, fz->handshake_receive_wq, fz_respond_work,
 			 FZ_MAX_QUEUED_HANDSHAKES))
 		goto err_decrypt;
+	/* Nothing is saved by delivering several at once; what comes at once is in one bundle anyhow. */
+	fz->decrypt.gathers = false;
 	return 0;
 
 err_decrypt:

@@ -114,13 +114,13 @@ static struct fz_keypair *find_keypair(struct fz_device *fz, __le32 index)
 	return container_of(entry, struct fz_keypair, entry);
 }
 
-/* RCU read side. */
-static void queue_data(struct fz_device *fz, struct sk_buff *skb)
+/* RCU read side. @more: others follow at once. */
+static void queue_data(struct fz_device *fz, struct sk_buff *skb, bool more)
 {
 	struct fz_message_data buffer, *message;
 	struct fz_keypair *keypair;
+	struct fz_bundle *lone = NULL;
 	struct sk_buff_head packets;
-	struct fz_bundle *lone;
 	struct fz_peer *peer;
 
 	message = skb_header_pointer(skb, 0, sizeof(buffer), &buffer);
@@ -139,7 +139,8 @@ static void queue_data(struct fz_device *fz, struct sk_buff *skb)
 	FZ_CB(skb)->counter = le64_to_cpu(message->counter);
 	__skb_queue_head_init(&packets);
 	__skb_queue_tail(&packets, skb);
-	if (unlikely(fz_lane_add(&peer->rx, &fz->decrypt, peer, keypair, &packets, false, &lone)))
+	if (unlikely(fz_lane_add(&peer->rx, &fz->decrypt, peer, keypair, &packets, false,
+				 more ? NULL : &lone)))
 		drop(fz, skb);
 	if (lone) {
 		fz_unseal_bundle(fz, lone, NULL);
@@ -157,6 +158,9 @@ static void queue_data(struct fz_device *fz, struct sk_buff *skb)
  */
 void fz_receive_packet(struct fz_device *fz, struct sk_buff *skb)
 {
+	/* A hint, no more: what UDP cut from one super-packet is chained until it has all been handed on. */
+	bool more = skb->next;
+
 	skb = skb_share_check(skb, GFP_ATOMIC);
 	if (unlikely(!skb))
 		return;
@@ -171,7 +175,7 @@ void fz_receive_packet(struct fz_device *fz, struct sk_buff *skb)
 	switch (message_type(skb)) {
 	case FZ_MESSAGE_DATA:
 		rcu_read_lock();
-		queue_data(fz, skb);
+		queue_data(fz, skb, more);
 		rcu_read_unlock();
 		break;
 	case FZ_MESSAGE_INITIATION:
