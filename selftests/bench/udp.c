@@ -15,6 +15,7 @@
  *	-g COUNT	datagrams in one piece (1)	-w COUNT	on their way at most (512)
  *	-t SECONDS	(3)				-i US		pause after a response (2000)
  *	-r TIMES	send: measured so often, and said what the median was (1)
+ *	-k US		send: the far end looks so often (0: what arrives wakes it)
  *	-f FILE		send: of messages to be sent as they are, once
  */
 #include "netns.h"
@@ -118,7 +119,7 @@ static void parse(struct udp_plan *plan, int argc, char **argv)
 	uint16_t port = 7000;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "n:p:l:a:c:s:g:w:t:i:r:f:")) != -1) {
+	while ((opt = getopt(argc, argv, "n:p:l:a:c:s:g:w:t:i:r:k:f:")) != -1) {
 		switch (opt) {
 		case 'n': plan->netns = optarg; break;
 		case 'p': port = (uint16_t)number(optarg); break;
@@ -131,6 +132,7 @@ static void parse(struct udp_plan *plan, int argc, char **argv)
 		case 't': plan->seconds = number(optarg); break;
 		case 'i': plan->pause = number(optarg); break;
 		case 'r': plan->times = number(optarg); break;
+		case 'k': plan->look = number(optarg); break;
 		case 'f': plan->file = optarg; break;
 		default: exit(2);
 		}

@@ -29,6 +29,7 @@
  * @seconds: how long it is measured
  * @times: how often
  * @pause: microseconds between an answer and the next request
+ * @look: microseconds after which the far end of udp_send() looks for what has arrived; 0: that wakes it
  * @file: messages to be sent as they are, each of @size; NULL none
  */
 struct udp_plan {
@@ -37,7 +38,7 @@ struct udp_plan {
 	uint16_t sink;
 	unsigned int addresses, sources, size, segments, window, times;
 	double seconds;
-	unsigned int pause;
+	unsigned int pause, look;
 	const char *file;
 };
 

@@ -59,6 +59,18 @@ static unsigned int segments_of(struct msghdr *msg, size_t len)
 	return 1;
 }
 
+/* What is there, or what comes next. */
+static int receive(const struct udp_plan *plan, int fd, struct mmsghdr *batch)
+{
+	int n;
+
+	if (!plan->look)
+		return recvmmsg(fd, batch, UDP_BATCH, MSG_WAITFORONE, NULL);
+	while ((n = recvmmsg(fd, batch, UDP_BATCH, MSG_DONTWAIT, NULL)) < 0 && errno == EAGAIN)
+		usleep(plan->look);
+	return n;
+}
+
 /* The far end: counts. */
 static void count(const struct udp_plan *plan, int fd, struct udp_shared *shared)
 {
@@ -80,7 +92,7 @@ static void count(const struct udp_plan *plan, int fd, struct udp_shared *shared
 				.msg_control = control[i], .msg_controllen = sizeof(control[i]),
 			};
 		}
-		n = recvmmsg(fd, batch, UDP_BATCH, MSG_WAITFORONE, NULL);
+		n = receive(plan, fd, batch);
 		if (n < 0)
 			err(1, "receiving");
 		for (int i = 0; i < n; i++) {
