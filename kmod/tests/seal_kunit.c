@@ -424,6 +424,32 @@ static void refuses_what_is_not_authentic(struct kunit *test)
 }
 
 /* A message that others read too stays as it is. */
+/*
+ * What was in pieces is charged for what it is now, not for them too: TCP takes how much window a receive
+ * buffer is worth from that.
+ */
+static void is_charged_for_itself(struct kunit *test)
+{
+	struct scene *scene = test->priv;
+	struct sk_buff *sealed, *packet;
+	unsigned int i;
+
+	add(test, 0, 1408);
+	seal(test);
+	sealed = __skb_dequeue(&scene->bundle.packets);
+	KUNIT_ASSERT_NOT_NULL(test, sealed);
+	for (i = 0; i < 2 * (PIECES + 1); i++) {
+		__skb_queue_tail(&scene->bundle.packets,
+				 make_datagram(test, sealed, 0, sealed->len, i / 2));
+		fz_unseal_bundle(scene->fz, &scene->bundle, i % 2 ? &scene->room : NULL);
+		packet = skb_peek(&scene->bundle.packets);
+		KUNIT_ASSERT_NOT_NULL(test, packet);
+		KUNIT_EXPECT_LT(test, packet->truesize, 2 * 1408);
+		expect_packet(test, 0, 1408);
+	}
+	kfree_skb(sealed);
+}
+
 static void leaves_others_memory_alone(struct kunit *test)
 {
 	struct scene *scene = test->priv;
@@ -510,6 +536,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(charges_move),
 	KUNIT_CASE(no_sum_is_zero),
 	KUNIT_CASE(refuses_what_is_not_authentic),
+	KUNIT_CASE(is_charged_for_itself),
 	KUNIT_CASE(leaves_others_memory_alone),
 	{}
 };
