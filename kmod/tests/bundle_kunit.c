@@ -98,7 +98,11 @@ static int add_quietly(struct kunit *test, unsigned int key, u32 first, unsigned
 
 static int add(struct kunit *test, unsigned int key, u32 first, unsigned int count, bool sending)
 {
-	return add_quietly(test, key, first, count, sending, false, NULL);
+	struct fz_bundle *lone;
+	int err = add_quietly(test, key, first, count, sending, false, &lone);
+
+	KUNIT_EXPECT_NULL(test, lone);
+	return err;
 }
 
 /* Takes the bundle that comes next off the lane and expects packets from @first on. */
@@ -282,6 +286,17 @@ static void exhausted(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, leave(test, 0), 2);
 }
 
+/* A worker does the next bundle, which then leaves, with packets from @first on. */
+static unsigned int work_and_leave(struct kunit *test, u32 first)
+{
+	struct scene *scene = test->priv;
+	struct fz_bundle *bundle = fz_bundle_take(&scene->ring);
+
+	KUNIT_ASSERT_NOT_NULL(test, bundle);
+	fz_bundle_finish(bundle);
+	return leave(test, first);
+}
+
 /* Whether the time until now is counted as work, not as quiet. */
 static bool finish_lone(struct scene *scene, struct fz_bundle *lone)
 {
@@ -305,17 +320,11 @@ static void lone(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, lone);
 	KUNIT_EXPECT_EQ(test, add_quietly(test, 0, 2, 1, true, true, &lone), 0);
 	KUNIT_EXPECT_NULL(test, lone);
-	second = fz_bundle_take(&scene->ring);
-	KUNIT_ASSERT_NOT_NULL(test, second);
-	fz_bundle_finish(second);
-	KUNIT_EXPECT_EQ(test, leave(test, 0), 3);
+	KUNIT_EXPECT_EQ(test, work_and_leave(test, 0), 3);
 
 	KUNIT_EXPECT_EQ(test, add_quietly(test, 0, 3, 1, true, false, &lone), 0);
 	KUNIT_EXPECT_NULL(test, lone);
-	second = fz_bundle_take(&scene->ring);
-	KUNIT_ASSERT_NOT_NULL(test, second);
-	fz_bundle_finish(second);
-	KUNIT_EXPECT_EQ(test, leave(test, 3), 1);
+	KUNIT_EXPECT_EQ(test, work_and_leave(test, 3), 1);
 
 	KUNIT_EXPECT_EQ(test, add_quietly(test, 0, 4, 1, true, true, &lone), 0);
 	KUNIT_ASSERT_NOT_NULL(test, lone);
@@ -366,16 +375,10 @@ static void lone_cpu(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, lone);
 	fz_bundle_finish(taken);
 	KUNIT_EXPECT_EQ(test, leave(test, 0), 1);
-	taken = fz_bundle_take(&scene->ring);
-	KUNIT_ASSERT_NOT_NULL(test, taken);
-	fz_bundle_finish(taken);
-	KUNIT_EXPECT_EQ(test, leave(test, 1), 1);
+	KUNIT_EXPECT_EQ(test, work_and_leave(test, 1), 1);
 
 	KUNIT_EXPECT_EQ(test, add_quietly(test, 0, 2, 1, false, true, NULL), 0);
-	taken = fz_bundle_take(&scene->ring);
-	KUNIT_ASSERT_NOT_NULL(test, taken);
-	fz_bundle_finish(taken);
-	KUNIT_EXPECT_EQ(test, leave(test, 2), 1);
+	KUNIT_EXPECT_EQ(test, work_and_leave(test, 2), 1);
 }
 
 /* As removal asks it: until workers have done all that there is, whoever takes it. */

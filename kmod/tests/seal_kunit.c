@@ -423,7 +423,6 @@ static void refuses_what_is_not_authentic(struct kunit *test)
 	kfree_skb(sealed);
 }
 
-/* A message that others read too stays as it is. */
 /*
  * What was in pieces is charged for what it is now, not for them too: TCP takes how much window a receive
  * buffer is worth from that.
@@ -450,6 +449,7 @@ static void is_charged_for_itself(struct kunit *test)
 	kfree_skb(sealed);
 }
 
+/* A message that others read too stays as it is. */
 static void leaves_others_memory_alone(struct kunit *test)
 {
 	struct scene *scene = test->priv;

@@ -5,15 +5,17 @@
 # of them in turn. The device is right's; left has none, but what begins a session for each peer, and then
 # counts the messages that come, or sends those that were sealed beforehand. So what is measured is one
 # end, and what begins flows is not counted. The program that counts looks each millisecond; and once more, as what is
-# called woken, each arrival wakes it: the sooner a packet is there, the fewer it then gets at a time. Of in-tree WireGuard and fz in mode enforce, with two grants for each peer,
-# one in each direction; nothing else is loaded into that device.
+# called woken, each arrival wakes it: the sooner a packet is there, the fewer it then gets at a time. Of in-tree
+# WireGuard and fz in mode enforce, with two grants for each peer, one in each direction; nothing else is loaded into
+# that device.
 #
 # A device is set up when it is needed first, and stays until the guest ends: the in-tree module takes minutes to remove
 # 10,000 peers. Between its turns it is down, so that nothing tries to reach peers that do not answer.
 
-peer_port=6000 device_port=51820 look=1000
+peer_port=6000 device_port=51820
 
-woken() { [ "$1" != 0 ] || echo _woken; }
+# look [_woken]: after how many us the far end looks for what has come; 0: it is woken
+look() { if [ "${1-}" = _woken ]; then echo 0; else echo 1000; fi; }
 
 # grant_each COUNT: right may send to each peer, and each peer to right
 grant_each()
@@ -55,30 +57,33 @@ many_begin()
 	on "$right" ip route add 10.128.0.0/9 dev $dev || return
 	length=$(on "$left" /usr/bin/python3 "$here/sessions.py" begin "$(wg pubkey <"$work/$1/key")" 192.0.2.2 \
 		$device_port $peer_port $((2 * (50000 * seconds + $1))) "$work/$1")
-	# In order: those of the first half have the lower counters.
-	head -c $(($(stat -c %s "$work/$1/messages") / 2)) "$work/$1/messages" >"$work/$1/messages-$look"
-	tail -c +$(($(stat -c %s "$work/$1/messages") / 2 + 1)) "$work/$1/messages" >"$work/$1/messages-0"
-	rm "$work/$1/messages"
 }
 
-# many_send COUNT [LOOK], many_receive COUNT [LOOK]: right does, the former $times times; the far end looks each LOOK us, 0:
-# it is woken
+# many_halve COUNT: the later half of the messages is for the reader that is woken
+many_halve()
+{
+	local half=$(($(stat -c %s "$work/$1/messages") / 2))
+
+	tail -c $half "$work/$1/messages" >"$work/$1/messages_woken" && truncate -s $half "$work/$1/messages"
+}
+
+# many_send COUNT [_woken], many_receive COUNT [_woken]: right does, the former $times times
 many_send()
 {
 	local rate
 
-	rate=$(on "$right" fz-bench-udp send -n "$left" -t "$seconds" -r "$times" -k "${2-$look}" -p "$rule_port" \
+	rate=$(on "$right" fz-bench-udp send -n "$left" -t "$seconds" -r "$times" -k "$(look "${2-}")" -p "$rule_port" \
 		-l $peer_port -a "$1" 10.128.0.0) || return
-	echo "peers$1_send$(woken "${2-$look}") ${rate%% *}"
+	echo "peers$1_send${2-} ${rate%% *}"
 }
 
 many_receive()
 {
 	local rate
 
-	rate=$(on "$left" fz-bench-udp send -n "$right" -k "${2-$look}" -p $device_port -l "$rule_port" -s "$length" \
-		-a "$1" -f "$work/$1/messages-${2-$look}" 192.0.2.2) || return
-	echo "peers$1_receive$(woken "${2-$look}") ${rate%% *}"
+	rate=$(on "$left" fz-bench-udp send -n "$right" -k "$(look "${2-}")" -p $device_port -l "$rule_port" -s "$length" \
+		-a "$1" -f "$work/$1/messages${2-}" 192.0.2.2) || return
+	echo "peers$1_receive${2-} ${rate%% *}"
 }
 
 # many COUNT
@@ -90,8 +95,8 @@ many()
 	wireguard | enforce) ;;
 	*) return 0 ;;
 	esac
-	many_begin "$1" && seconds=1 many_send "$1" && seconds=1 many_send "$1" 0 && many_receive "$1" &&
-		many_receive "$1" 0 || status=1
+	many_begin "$1" && many_halve "$1" && seconds=1 many_send "$1" && seconds=1 many_send "$1" _woken &&
+		many_receive "$1" && many_receive "$1" _woken || status=1
 	on "$right" ip link set $dev down
 	return $status
 }
