@@ -14,7 +14,7 @@ import statistics
 import sys
 
 SIDES = {'wireguard': 'in-tree', 'nftables': 'in-tree + nftables', 'enforce': 'fz, enforce', 'open': 'fz, open',
-         'none': 'no tunnel'}
+         'ipip': 'IPv4 in IPv4', 'none': 'no tunnel'}
 # Unit, and how many of what was measured are one of it.
 FIGURES = {
     'tcp1': ('TCP, 1 stream', 'Mbit/s', 1),
@@ -184,7 +184,7 @@ def markdown(result):
 
 
 def plot(result, cpus, kind):
-    sides = [s for s in result.sides(cpus) if s not in ('wireguard', 'none')]
+    sides = [s for s in result.sides(cpus) if s not in ('wireguard', 'ipip', 'none')]
     print('figure', *(f'"{SIDES[s]}"' for s in sides))
     for name in result.names(cpus):
         if (FIGURES[name][1] == 'us') == (kind == 'time'):

@@ -8,6 +8,7 @@
 #			protocol and port are in a set; conntrack. What is outside of the tunnel is not tracked
 #	enforce		fz, mode enforce, the same rules as grants
 #	open		fz, mode open
+#	ipip		the kernel's IPv4 in IPv4, no cipher and no rules: what it costs alone to go by a tunnel
 #	none		no tunnel, a second cable in its place: what sockets, stack and cable cost alone
 #
 # Both ends decide, each from its side: left what it opens, right what is opened towards it. There are $grants rules: for UDP
@@ -116,16 +117,30 @@ load_flows()
 	[ "$have" -ge $((flows * 98 / 100)) ] || { echo "$1: the table does not hold the flows" >&2; exit 1; }
 }
 
+# encapsulation DEV: a second header, and nothing else
+encapsulation()
+{
+	local end host
+
+	modprobe ipip
+	for end in 1 2; do
+		host=$([ $end = 1 ] && echo "$left" || echo "$right")
+		on "$host" ip link add "$1" mtu 1420 type ipip local 192.0.2.$end remote 192.0.2.$((3 - end))
+		on "$host" ip addr add 10.0.0.$end/24 dev "$1"
+		on "$host" ip link set "$1" up
+	done
+}
+
 # side_up NAME
 side_up()
 {
 	side "$1"
 	hosts
-	if [ "$1" = none ]; then
-		cable $dev 10.0.0 mtu 1420
+	case $1 in none | ipip)
+		if [ "$1" = none ]; then cable $dev 10.0.0 mtu 1420; else encapsulation $dev; fi
 		serve 10.0.0.2
 		return
-	fi
+	esac
 	tunnel "$(kind_of "$1")" $dev 10.0.0 51820 "$(control_of "$1")"
 	on "$left" "$(control_of "$1")" set $dev peer "$(wg pubkey <"$work/$dev.2")" \
 		allowed-ips 10.0.0.2/32,10.64.0.0/10
