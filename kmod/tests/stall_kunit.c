@@ -16,6 +16,7 @@
 #include <net/net_namespace.h>
 
 #include "authz/mode.h"
+#include "compat/udp.h"
 #include "tests/fault.h"
 #include "tests/suites.h"
 #include "tunnel/bundle.h"
@@ -434,6 +435,33 @@ static void receiving_lane(struct kunit *test)
 	ends_well(test);
 }
 
+/* Messages that come as one super-packet wait for each other, however quiet it was before the first. */
+static void super_packet(struct kunit *test)
+{
+	struct scene *scene = test->priv;
+	const unsigned int count = 8;
+	int before;
+
+	if (!FZ_HAVE_UDP_ENCAP_NEEDED)
+		kunit_skip(test, "nothing is joined on this kernel");
+	passes(test);
+	KUNIT_ASSERT_TRUE(test, wait_until(is_idle(&scene->a) && is_idle(&scene->b)));
+	before = atomic_read(&scene->b.arrived);
+	scene->b.fz->decrypt.quiet = 0;
+	reinit_completion(&encrypt_gate);
+	reinit_completion(&decrypt_gate);
+	send(test, &scene->a, &scene->b, count);
+	complete_all(&encrypt_gate);
+	KUNIT_EXPECT_TRUE(test, wait_until(has_left(&scene->a)));
+	KUNIT_EXPECT_TRUE(test, wait_until(READ_ONCE(scene->b.peer->rx.packets) == count));
+	KUNIT_EXPECT_EQ(test, before, atomic_read(&scene->b.arrived));
+	complete_all(&decrypt_gate);
+	scene->b.fz->decrypt.quiet = S64_MAX;
+	KUNIT_EXPECT_TRUE(test, wait_until(is_idle(&scene->b)));
+	KUNIT_EXPECT_EQ(test, before + count, atomic_read(&scene->b.arrived));
+	ends_well(test);
+}
+
 /* What was decrypted is not taken: the consumer was called and does not get to it. */
 static void consumer(struct kunit *test)
 {
@@ -530,6 +558,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE_SLOW(sending_lane),
 	KUNIT_CASE_SLOW(rings),
 	KUNIT_CASE_SLOW(receiving_lane),
+	KUNIT_CASE_SLOW(super_packet),
 	KUNIT_CASE_SLOW(consumer),
 	KUNIT_CASE_SLOW(handshakes),
 	KUNIT_CASE_SLOW(no_memory),

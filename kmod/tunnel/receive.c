@@ -153,14 +153,12 @@ static void queue_data(struct fz_device *fz, struct sk_buff *skb, bool more)
  * fz_receive_packet() - take a datagram that came to the tunnel's port
  * @fz: the device
  * @skb: begins with the UDP header; given away
+ * @more: others follow at once; a hint
  *
  * Context: softirq, RCU read side.
  */
-void fz_receive_packet(struct fz_device *fz, struct sk_buff *skb)
+void fz_receive_packet(struct fz_device *fz, struct sk_buff *skb, bool more)
 {
-	/* A hint, no more: what UDP cut from one super-packet is chained until it has all been handed on. */
-	bool more = skb->next;
-
 	skb = skb_share_check(skb, GFP_ATOMIC);
 	if (unlikely(!skb))
 		return;

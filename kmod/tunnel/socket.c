@@ -489,13 +489,15 @@ bool fz_socket_has_endpoint(struct fz_peer *peer)
 static int encap_rcv(struct sock *sk, struct sk_buff *skb)
 {
 	struct fz_device *fz = rcu_dereference_sk_user_data(sk);
+	/* What UDP cut from one super-packet is chained until it has all been handed on. */
+	bool more = skb->next;
 
 	if (unlikely(!fz)) {
 		kfree_skb(skb);
 		return 0;
 	}
 	skb_mark_not_on_list(skb);
-	fz_receive_packet(fz, skb);
+	fz_receive_packet(fz, skb, more);
 	return 0;
 }
 
