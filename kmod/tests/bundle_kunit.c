@@ -16,6 +16,7 @@
  * @peer: only its reference count is used
  * @keypairs: two, only their reference counts and nonces are used
  * @length: of the packets, bytes
+ * @owned: the packets are on an account
  */
 struct scene {
 	struct fz_lane lane;
@@ -24,7 +25,15 @@ struct scene {
 	struct fz_peer *peer;
 	struct fz_keypair *keypairs[2];
 	unsigned int length;
+	bool owned;
 };
+
+static unsigned int freed;
+
+static void account(struct sk_buff *skb)
+{
+	freed++;
+}
 
 static void no_work(struct work_struct *work)
 {
@@ -83,6 +92,7 @@ static int add_quietly(struct kunit *test, unsigned int key, u32 first, unsigned
 		KUNIT_ASSERT_NOT_NULL(test, skb);
 		skb_put_zero(skb, scene->length);
 		skb->mark = first + i;
+		skb->destructor = scene->owned ? account : NULL;
 		__skb_queue_tail(&packets, skb);
 	}
 	rcu_read_lock_bh();
@@ -103,6 +113,12 @@ static int add(struct kunit *test, unsigned int key, u32 first, unsigned int cou
 
 	KUNIT_EXPECT_NULL(test, lone);
 	return err;
+}
+
+/* A whole bundle, whether or not there is something to do. The one before it is no longer open, or full. */
+static int add_bundle(struct kunit *test, u32 first, bool sending)
+{
+	return add(test, 0, first, 1, sending) ?: add(test, 0, first + 1, FZ_BUNDLE_PACKETS - 1, sending);
 }
 
 /* Takes the bundle that comes next off the lane and expects packets from @first on. */
@@ -183,7 +199,9 @@ static void splits(struct kunit *test)
 	struct fz_bundle *bundle;
 	u32 next = 0;
 
-	KUNIT_EXPECT_EQ(test, add(test, 0, 0, 2 * FZ_BUNDLE_PACKETS + 5, true), 0);
+	/* One is there already, so that the workers have something to do. */
+	KUNIT_EXPECT_EQ(test, add(test, 0, 0, 1, true), 0);
+	KUNIT_EXPECT_EQ(test, add(test, 0, 1, 2 * FZ_BUNDLE_PACKETS + 4, true), 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&scene->ring.len), 3);
 	while ((bundle = fz_bundle_take(&scene->ring)) != NULL) {
 		KUNIT_EXPECT_EQ(test, bundle->nonce, next);
@@ -191,6 +209,28 @@ static void splits(struct kunit *test)
 		next += leave(test, next);
 	}
 	KUNIT_EXPECT_EQ(test, next, 2 * FZ_BUNDLE_PACKETS + 5);
+}
+
+/* What comes at once while there is nothing to do is for all CPUs, in order. */
+static void shares(struct kunit *test)
+{
+	const unsigned int count = 2 * FZ_BUNDLE_SHARE + 5;
+	struct scene *scene = test->priv;
+	struct fz_bundle *bundle;
+	unsigned int bundles = 0;
+	u32 next = 0;
+
+	KUNIT_EXPECT_EQ(test, add(test, 0, 0, count, true), 0);
+	/* What comes now finds something to do, and joins. */
+	KUNIT_EXPECT_EQ(test, add(test, 0, count, FZ_BUNDLE_SHARE, true), 0);
+	while ((bundle = fz_bundle_take(&scene->ring)) != NULL) {
+		KUNIT_EXPECT_EQ(test, bundle->nonce, next);
+		fz_bundle_finish(bundle);
+		next += leave(test, next);
+		bundles++;
+	}
+	KUNIT_EXPECT_EQ(test, next, count + FZ_BUNDLE_SHARE);
+	KUNIT_EXPECT_EQ(test, bundles, num_online_cpus() > 1 ? 3 : 1);
 }
 
 /* A lane that was full takes packets again as soon as some have left. */
@@ -201,7 +241,7 @@ static void recovers(struct kunit *test)
 	u32 added = 0, left = 0;
 
 	/* The ring holds 8 bundles. */
-	while (!add(test, 0, added, FZ_BUNDLE_PACKETS, false))
+	while (!add_bundle(test, added, false))
 		added += FZ_BUNDLE_PACKETS;
 	KUNIT_EXPECT_EQ(test, added, 8 * FZ_BUNDLE_PACKETS);
 	KUNIT_EXPECT_EQ(test, add(test, 0, added, 1, false), -ENOBUFS);
@@ -219,6 +259,17 @@ static void recovers(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, scene->lane.packets, 0);
 }
 
+/* A worker does the next bundle, which then leaves, with packets from @first on. */
+static unsigned int work_and_leave(struct kunit *test, u32 first)
+{
+	struct scene *scene = test->priv;
+	struct fz_bundle *bundle = fz_bundle_take(&scene->ring);
+
+	KUNIT_ASSERT_NOT_NULL(test, bundle);
+	fz_bundle_finish(bundle);
+	return leave(test, first);
+}
+
 /* The bound is on packets too, not only on bundles in the ring. */
 static void bounds(struct kunit *test)
 {
@@ -228,7 +279,7 @@ static void bounds(struct kunit *test)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(bundles); i++) {
-		KUNIT_EXPECT_EQ(test, add(test, 0, added, FZ_BUNDLE_PACKETS, false), 0);
+		KUNIT_EXPECT_EQ(test, add_bundle(test, added, false), 0);
 		added += FZ_BUNDLE_PACKETS;
 		bundles[i] = fz_bundle_take(&scene->ring);
 		KUNIT_ASSERT_NOT_NULL(test, bundles[i]);
@@ -239,6 +290,51 @@ static void bounds(struct kunit *test)
 		left += leave(test, left);
 	}
 	KUNIT_EXPECT_EQ(test, left, added);
+}
+
+/* What is on an account has room of its own, and leaves nothing of it to what is on none. */
+static void owned(struct kunit *test)
+{
+	struct scene *scene = test->priv;
+	struct fz_bundle *bundles[FZ_LANE_PACKETS / FZ_BUNDLE_PACKETS + 2];
+	u32 added = 0, left = 0;
+	unsigned int i;
+
+	freed = 0;
+	for (i = 0; i < ARRAY_SIZE(bundles); i++) {
+		scene->owned = i != 1;
+		KUNIT_EXPECT_EQ(test, add_bundle(test, added, true), 0);
+		added += FZ_BUNDLE_PACKETS;
+		bundles[i] = fz_bundle_take(&scene->ring);
+		KUNIT_ASSERT_NOT_NULL(test, bundles[i]);
+	}
+	KUNIT_EXPECT_EQ(test, scene->lane.packets, FZ_BUNDLE_PACKETS);
+	KUNIT_EXPECT_EQ(test, scene->lane.owned, FZ_LANE_PACKETS + FZ_BUNDLE_PACKETS);
+	/* They do not share a bundle either, and what is received is on no account, whatever it says. */
+	scene->owned = false;
+	KUNIT_EXPECT_EQ(test, add(test, 0, added++, 1, true), 0);
+	scene->owned = true;
+	KUNIT_EXPECT_EQ(test, add(test, 0, added++, 1, true), 0);
+	KUNIT_EXPECT_EQ(test, add(test, 0, added++, 1, false), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&scene->ring.len), 3);
+	KUNIT_EXPECT_EQ(test, scene->lane.packets, FZ_BUNDLE_PACKETS + 2);
+	for (i = 0; i < ARRAY_SIZE(bundles); i++) {
+		fz_bundle_finish(bundles[i]);
+		left += leave(test, left);
+	}
+	for (i = 0; i < 3; i++)
+		left += work_and_leave(test, left);
+	KUNIT_EXPECT_EQ(test, left, added);
+	KUNIT_EXPECT_EQ(test, scene->lane.owned, 0);
+	KUNIT_EXPECT_EQ(test, freed, FZ_LANE_PACKETS + FZ_BUNDLE_PACKETS + 2);
+
+	/* It is bounded, too. */
+	scene->lane.owned = FZ_LANE_OWNED;
+	KUNIT_EXPECT_EQ(test, add(test, 0, 0, 1, true), -ENOBUFS);
+	scene->owned = false;
+	KUNIT_EXPECT_EQ(test, add(test, 0, 0, 1, true), 0);
+	KUNIT_EXPECT_EQ(test, work_and_leave(test, 0), 1);
+	scene->lane.owned = 0;
 }
 
 /* A consumer with a small budget takes a bundle in parts; what did not decrypt is counted too. */
@@ -284,17 +380,6 @@ static void exhausted(struct kunit *test)
 	while ((bundle = fz_bundle_take(&scene->ring)) != NULL)
 		fz_bundle_finish(bundle);
 	KUNIT_EXPECT_EQ(test, leave(test, 0), 2);
-}
-
-/* A worker does the next bundle, which then leaves, with packets from @first on. */
-static unsigned int work_and_leave(struct kunit *test, u32 first)
-{
-	struct scene *scene = test->priv;
-	struct fz_bundle *bundle = fz_bundle_take(&scene->ring);
-
-	KUNIT_ASSERT_NOT_NULL(test, bundle);
-	fz_bundle_finish(bundle);
-	return leave(test, first);
 }
 
 /* Whether the time until now is counted as work, not as quiet. */
@@ -461,8 +546,10 @@ static void endless(struct kunit *test)
 static struct kunit_case cases[] = {
 	KUNIT_CASE(joins),
 	KUNIT_CASE(splits),
+	KUNIT_CASE(shares),
 	KUNIT_CASE(recovers),
 	KUNIT_CASE(bounds),
+	KUNIT_CASE(owned),
 	KUNIT_CASE(parts),
 	KUNIT_CASE(exhausted),
 	KUNIT_CASE(lone),

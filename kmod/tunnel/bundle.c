@@ -39,7 +39,7 @@ void fz_bundle_uninit(void)
 }
 
 static struct fz_bundle *bundle_create(struct fz_lane *lane, struct fz_peer *peer,
-				       struct fz_keypair *keypair)
+				       struct fz_keypair *keypair, bool owned)
 {
 	struct fz_bundle *bundle = kmem_cache_alloc(bundle_cache, GFP_ATOMIC | __GFP_NOWARN);
 
@@ -54,6 +54,7 @@ static struct fz_bundle *bundle_create(struct fz_lane *lane, struct fz_peer *pee
 	bundle->keypair = keypair;
 	bundle->nonce = 0;
 	bundle->counted = 0;
+	bundle->owned = owned;
 	bundle->state = FZ_BUNDLE_OPEN;
 	__skb_queue_head_init(&bundle->packets);
 	return bundle;
@@ -112,33 +113,58 @@ void fz_lane_init(struct fz_lane *lane)
 	spin_lock_init(&lane->lock);
 	INIT_LIST_HEAD(&lane->bundles);
 	lane->packets = 0;
+	lane->owned = 0;
 	atomic_set(&lane->kicks, 0);
 }
 
-static bool bundle_may_join(const struct fz_bundle *bundle, const struct fz_keypair *keypair)
+/* How many packets wait in @lane that are on an account, or on none. */
+static unsigned int *lane_count(struct fz_lane *lane, bool owned)
 {
-	return bundle->state == FZ_BUNDLE_OPEN && bundle->keypair == keypair &&
-	       skb_queue_len(&bundle->packets) < FZ_BUNDLE_PACKETS;
+	return owned ? &lane->owned : &lane->packets;
+}
+
+static bool lane_is_full(struct fz_lane *lane, bool owned)
+{
+	return *lane_count(lane, owned) >= (owned ? FZ_LANE_OWNED : FZ_LANE_PACKETS);
 }
 
 /*
- * The bundle that takes the next packets: the last one while it is open, or a new one, for @ring if not
- * NULL. ERR_PTR as fz_lane_add() returns it.
+ * How many packets a bundle gets. As long as there is enough to do, long ones are cheaper. Before that, all
+ * CPUs are to have some of what comes at once, and its first packets to leave while its last are worked on.
+ */
+static unsigned int bundle_size(const struct fz_lane *lane, const struct fz_ring *ring)
+{
+	bool idle = list_empty(&lane->bundles) && !atomic_read(&ring->len);
+
+	lockdep_assert_held(&lane->lock);
+	return idle && num_online_cpus() > 1 ? FZ_BUNDLE_SHARE : FZ_BUNDLE_PACKETS;
+}
+
+static bool bundle_may_join(const struct fz_bundle *bundle, const struct fz_keypair *keypair, bool owned,
+			    unsigned int size)
+{
+	return bundle->state == FZ_BUNDLE_OPEN && bundle->keypair == keypair && bundle->owned == owned &&
+	       skb_queue_len(&bundle->packets) < size;
+}
+
+/*
+ * The bundle that takes the next packets: the last one while it is open and shorter than @size, or a new one,
+ * for @ring if not NULL. ERR_PTR as fz_lane_add() returns it.
  */
 static struct fz_bundle *lane_tail(struct fz_lane *lane, struct fz_ring *ring, struct fz_peer *peer,
-				   struct fz_keypair *keypair)
+				   struct fz_keypair *keypair, bool owned, unsigned int size)
 {
 	struct fz_bundle *bundle;
 
 	lockdep_assert_held(&lane->lock);
-	if (lane->packets >= FZ_LANE_PACKETS)
+	if (lane_is_full(lane, owned))
 		return ERR_PTR(-ENOBUFS);
 	if (!list_empty(&lane->bundles)) {
 		bundle = list_last_entry(&lane->bundles, struct fz_bundle, order);
-		if (bundle_may_join(bundle, keypair))
+		if (bundle_may_join(bundle, keypair, owned, size))
 			return bundle;
 	}
-	bundle = bundle_create(lane, peer, keypair);
+	bundle = bundle_create(lane, peer, keypair, owned);
 	if (IS_ERR(bundle))
 		return bundle;
 	/* A worker may find it at once, and then waits for the lane's lock to take it. */
@@ -153,10 +179,10 @@ static struct fz_bundle *lane_tail(struct fz_lane *lane, struct fz_ring *ring, s
 	return bundle;
 }
 
-/* Moves as many of @packets as there is room for; one set of nonces for all of them. */
-static int bundle_fill(struct fz_bundle *bundle, struct sk_buff_head *packets, bool sending)
+/* Moves as many of @packets as there is room for in one of @size; one set of nonces for all of them. */
+static int bundle_fill(struct fz_bundle *bundle, struct sk_buff_head *packets, bool sending, unsigned int size)
 {
-	unsigned int room = FZ_BUNDLE_PACKETS - skb_queue_len(&bundle->packets);
+	unsigned int room = size - skb_queue_len(&bundle->packets);
 	unsigned int count = min(room, skb_queue_len(packets));
 	u64 nonce;
 
@@ -166,7 +192,7 @@ static int bundle_fill(struct fz_bundle *bundle, struct sk_buff_head *packets, b
 		if (skb_queue_empty(&bundle->packets))
 			bundle->nonce = nonce;
 	}
-	bundle->lane->packets += count;
+	*lane_count(bundle->lane, bundle->owned) += count;
 	bundle->counted += count;
 	while (count--)
 		__skb_queue_tail(&bundle->packets, __skb_dequeue(packets));
@@ -206,7 +232,8 @@ static bool is_lone(const struct fz_lane *lane, struct fz_ring *ring,
  * @peer: whose packets these are
  * @keypair: to encrypt or decrypt with, found under RCU; the caller needs no reference
  * @packets: in order; those that found room are taken away, those left are the caller's to drop
- * @sending: nonces are to be handed out
+ * @sending: nonces are to be handed out; and the first packet, if it has a destructor, says that all are on the
+ *	account of who sent them
  * @lone: set to a bundle that the caller has to work on and to give to fz_bundle_finish_lone(), as it
  *	  would be a detour to have a worker do it; else to NULL. Itself NULL if more packets follow at once
  *
@@ -221,21 +248,24 @@ int fz_lane_add(struct fz_lane *lane, struct fz_ring *ring, struct fz_peer *peer
 		struct fz_keypair *keypair, struct sk_buff_head *packets, bool sending,
 		struct fz_bundle **lone)
 {
+	const struct sk_buff *first = skb_peek(packets);
+	bool owned = sending && first && first->destructor, here;
 	struct fz_bundle *bundle;
+	unsigned int size;
 	int err = 0;
-	bool here;
 
 	if (lone)
 		*lone = NULL;
 	spin_lock(&lane->lock);
 	here = is_lone(lane, ring, packets) && lone;
+	size = bundle_size(lane, ring);
 	while (!err && !skb_queue_empty(packets)) {
-		bundle = lane_tail(lane, here ? NULL : ring, peer, keypair);
+		bundle = lane_tail(lane, here ? NULL : ring, peer, keypair, owned, size);
 		if (IS_ERR(bundle)) {
 			err = PTR_ERR(bundle);
 			break;
 		}
-		err = bundle_fill(bundle, packets, sending);
+		err = bundle_fill(bundle, packets, sending, size);
 		if (here) {
 			bundle->state = FZ_BUNDLE_TAKEN;
 			*lone = bundle;
@@ -292,7 +322,7 @@ unsigned int fz_lane_take(struct fz_lane *lane, struct fz_bundle *bundle,
 	}
 	bundle->counted -= leave;
 	spin_lock(&lane->lock);
-	lane->packets -= leave;
+	*lane_count(lane, bundle->owned) -= leave;
 	/* Those that could not be worked on are counted, but not there. */
 	if (skb_queue_empty(&bundle->packets))
 		list_del(&bundle->order);

@@ -19,7 +19,9 @@ struct fz_peer;
 /* How much may wait, in packets but where it says otherwise. */
 enum {
 	FZ_BUNDLE_PACKETS = 64,		/* in one bundle */
-	FZ_LANE_PACKETS = 1024,		/* of one peer in one direction */
+	FZ_BUNDLE_SHARE = 16,		/* in one bundle, while workers have nothing else to do */
+	FZ_LANE_PACKETS = 1024,		/* of one peer in one direction, that are on nobody's account */
+	FZ_LANE_OWNED = 16384,		/* and of those that are on the account of who sent them */
 	FZ_RING_BUNDLES = 1024,		/* bundles of one device in one direction */
 	FZ_ROOM_MAX = 32768,		/* bytes: the largest pages that the network takes */
 	FZ_BATCH = 8,			/* that one worker has done, and not handed on yet */
@@ -53,7 +55,8 @@ enum fz_bundle_state {
  * @nonce: of the first packet; packet i has @nonce + i. Sending only
  * @packets: in order. Under the lane's lock while open, then of the worker, then of the consumer;
  *	its own lock is never taken
- * @counted: how many packets of it &struct fz_lane.packets still counts; as @packets
+ * @owned: its packets are on the account of sockets, each limited by its own; never changes
+ * @counted: how many packets of it its lane still counts; as @packets
  * @state: &enum fz_bundle_state; the worker publishes DONE with release semantics
  */
 struct fz_bundle {
@@ -64,15 +67,18 @@ struct fz_bundle {
 	u64 nonce;
 	struct sk_buff_head packets;
 	unsigned int counted;
+	bool owned;
 	int state;
 };
 
 /**
  * struct fz_lane - the bundles of one peer in one direction, in the order they must leave in
- * @lock: protects @bundles, @packets, the packets of an open bundle, and on the sending side
+ * @lock: protects @bundles, @packets, @owned, the packets of an open bundle, and on the sending side
  *	the handing out of nonces, which is why their order is that of the queue. Taken with BH off
  * @bundles: oldest first; the consumer, who alone removes any, looks at the first without @lock
- * @packets: waiting in @bundles, at most about %FZ_LANE_PACKETS
+ * @packets: waiting in @bundles on nobody's account, at most about %FZ_LANE_PACKETS
+ * @owned: waiting on the account of who sent them, at most about %FZ_LANE_OWNED. Apart, because the many sockets
+ *	of this host, each within its limit, are not to take the room of what is forwarded, nor to lose anything
  * @kicks: how often the sending consumer was called since it last looked
  *
  * Many producers add at the tail; one consumer at a time takes finished bundles from the head.
@@ -81,6 +87,7 @@ struct fz_lane {
 	spinlock_t lock;
 	struct list_head bundles;
 	unsigned int packets;
+	unsigned int owned;
 	atomic_t kicks;
 };
 
