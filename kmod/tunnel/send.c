@@ -23,8 +23,8 @@
 #include "tunnel/socket.h"
 #include "tunnel/timers.h"
 
-/* After how many packets, or super-packets, a softirq that sends lets others have their turn. */
-#define SOFT_PACKETS 64
+/* After how many packets, or super-packets, who sends lets others have their turn: it would go on while others encrypt. */
+#define SEND_PACKETS 64
 
 /* What a segment may be, since it is copied once more when it is encrypted. */
 #define SEGMENT_FEATURES (NETIF_F_SG | NETIF_F_HIGHDMA | NETIF_F_HW_CSUM)
@@ -408,34 +408,14 @@ static bool send_next(struct fz_peer *peer, unsigned int *sent)
 	return bundle;
 }
 
-/**
- * fz_send_lane() - send a peer's finished bundles in order
- * @peer: to whom; the caller has a reference
- *
- * Many may call, one of them is the consumer: who raises the kicks from 0. The others only leave
- * a kick, so that the consumer looks again. A bundle that was finished before its kick is either
- * seen by the consumer's next look or its kick keeps the consumer from leaving.
- *
- * Context: may sleep.
+/*
+ * Sends a peer's finished bundles in order, for as long as @sent, which grows, is below %SEND_PACKETS. The caller has
+ * a reference. Many may call, one of them is the consumer: who raises the kicks from 0. The others only leave
+ * a kick, so that the consumer looks again. A bundle that was finished before its kick is either seen by the
+ * consumer's next look or its kick keeps the consumer from leaving. Return: true if there may be more, which
+ * is then for the peer's NAPI.
  */
-void fz_send_lane(struct fz_peer *peer)
-{
-	struct fz_lane *lane = &peer->tx;
-	unsigned int sent = 0;
-	int seen;
-
-	if (atomic_inc_return(&lane->kicks) != 1)
-		return;
-	do {
-		/* Before the look: what was finished before a kick that counts here is seen by it. */
-		seen = atomic_read_acquire(&lane->kicks);
-		while (send_next(peer, &sent))
-			cond_resched();
-	} while (atomic_sub_return(seen, &lane->kicks));
-}
-
-/* As fz_send_lane_softly(), for as long as @sent, which grows, is below SOFT_PACKETS. */
-static bool send_softly(struct fz_peer *peer, unsigned int *sent)
+static bool send_lane(struct fz_peer *peer, unsigned int *sent)
 {
 	struct fz_lane *lane = &peer->tx;
 	int seen;
@@ -443,10 +423,11 @@ static bool send_softly(struct fz_peer *peer, unsigned int *sent)
 	if (fz_lane_is_empty(lane) || atomic_inc_return(&lane->kicks) != 1)
 		return false;
 	do {
+		/* Before the look: what was finished before a kick that counts here is seen by it. */
 		seen = atomic_read_acquire(&lane->kicks);
-		while (*sent < SOFT_PACKETS && send_next(peer, sent))
+		while (*sent < SEND_PACKETS && send_next(peer, sent))
 			;
-		if (*sent >= SOFT_PACKETS) {
+		if (*sent >= SEND_PACKETS) {
 			/* Kicks that are lost here are made good by coming back. */
 			atomic_set_release(&lane->kicks, 0);
 			return true;
@@ -456,7 +437,7 @@ static bool send_softly(struct fz_peer *peer, unsigned int *sent)
 }
 
 /**
- * fz_send_lane_softly() - as fz_send_lane(), but not for long
+ * fz_send_lane_softly() - send a peer's finished bundles in order, but not for long
  * @peer: to whom; the caller has a reference
  *
  * Context: softirq.
@@ -466,7 +447,7 @@ bool fz_send_lane_softly(struct fz_peer *peer)
 {
 	unsigned int sent = 0;
 
-	return send_softly(peer, &sent);
+	return send_lane(peer, &sent);
 }
 
 /* Of several, what comes to more than a softirq should do is left to the peers' own. */
@@ -474,13 +455,12 @@ static void send_lanes(struct fz_peer *const *peers, unsigned int count)
 {
 	unsigned int i, sent = 0;
 
-	if (count == 1) {
-		fz_send_lane(peers[0]);
+	/* For one alone BH are off for a bundle at a time. */
+	if (count == 1 && !send_lane(peers[0], &sent))
 		return;
-	}
 	local_bh_disable();
 	for (i = 0; i < count; i++) {
-		if (send_softly(peers[i], &sent))
+		if (count == 1 || send_lane(peers[i], &sent))
 			napi_schedule(&peers[i]->napi);
 	}
 	local_bh_enable();

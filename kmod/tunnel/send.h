@@ -17,7 +17,6 @@ void fz_send_judged(struct fz_authz_peer *ap, struct sk_buff_head *queue);
 void fz_send_staged(struct fz_peer *peer);
 void fz_send_purge_staged(struct fz_peer *peer);
 void fz_send_keepalive(struct fz_peer *peer);
-void fz_send_lane(struct fz_peer *peer);
 bool fz_send_lane_softly(struct fz_peer *peer);
 void fz_send_encrypt_work(struct work_struct *work);
 

@@ -207,17 +207,18 @@ static struct moment now_at(const struct sender *s)
 	return (struct moment){ udp_now(), s->shared->packets, s->shared->bytes, s->sent };
 }
 
-/* Nothing more is sent: until nothing more comes. */
-static void wait_for_rest(struct sender *s)
+/* Nothing more is sent: when the last came. */
+static struct moment wait_for_rest(const struct sender *s)
 {
-	uint64_t before;
+	struct moment last = now_at(s), now = last;
 
-	do {
-		before = s->shared->packets;
-		if (before >= s->sent)
-			return;
-		poll(NULL, 0, GIVE_UP_MS);
-	} while (s->shared->packets != before);
+	while (last.packets < s->sent && now.time < last.time + GIVE_UP_MS / 1000.0) {
+		poll(NULL, 0, 1);
+		now = now_at(s);
+		if (now.packets != last.packets)
+			last = now;
+	}
+	return last;
 }
 
 /* Each address was sent to at least once: that begins a flow. False when nothing is left to be sent. */
@@ -242,9 +243,7 @@ static struct moment measure(struct sender *s)
 	from = now_at(s);
 	while (send_batch(s) && (s->plan->file || udp_now() < from.time + s->plan->seconds))
 		wait_for_room(s);
-	if (s->plan->file)
-		wait_for_rest(s);
-	to = now_at(s);
+	to = s->plan->file ? wait_for_rest(s) : now_at(s);
 	if (to.packets == from.packets)
 		errx(1, "nothing arrived");
 	return (struct moment){ to.time - from.time, to.packets - from.packets, to.bytes - from.bytes,

@@ -219,6 +219,25 @@ packets_are_counted()
 		fail "fewer packets were counted than were sent"
 }
 
+dropped() { left cat /sys/class/net/tun/statistics/tx_dropped; }
+
+# Together these have more under way than may wait of what nobody answers for; each of them has its own limit.
+many_streams()
+{
+	local server before
+
+	begin
+	before=$(dropped)
+	ip netns exec "$(ns right)" iperf3 -s -1 -B 192.168.7.2 >/dev/null 2>&1 &
+	server=$!
+	wait_for 20 served
+	cmd_ok left timeout 60 iperf3 -c 192.168.7.2 -t 2 -P 64
+	wait "$server" || fail "iperf3 ended with $?"
+	[ "$(dropped)" = "$before" ] || fail "$(($(dropped) - before)) packets were dropped where they were sent"
+}
+
+served() { right ss -Hltn 'sport = 5201' | grep -q .; }
+
 # sent_by QUEUE: packets
 sent_by()
 {
@@ -253,6 +272,7 @@ queue_of_the_sender()
 sent_enough() { [ "$(sent_by 1)" -ge 180 ]; }
 
 KIND_LEFT=fz KIND_RIGHT=fz
+check "many streams" many_streams
 [ "$(nproc)" = 1 ] || check "one queue for what one CPU sends" queue_of_the_sender
 for pair in "fz fz" "fz wireguard" "wireguard fz"; do
 	read -r KIND_LEFT KIND_RIGHT <<<"$pair"
