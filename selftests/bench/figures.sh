@@ -92,6 +92,7 @@ small() { udp send -t "$seconds" -s 64 | awk -v name="$1" '{ print name, $1 }'; 
 
 figure_tcp1() { tcp tcp1; }
 figure_tcp8() { tcp tcp8 -P 8; }
+figure_tcp64() { tcp tcp64 -P 64; }
 figure_window() { tcp window -w 16K; }
 figure_lossy() { over lossy tcp lossy; }
 figure_cut1() { over cut tcp cut1; }

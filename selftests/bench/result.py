@@ -19,6 +19,7 @@ SIDES = {'wireguard': 'in-tree', 'nftables': 'in-tree + nftables', 'enforce': 'f
 FIGURES = {
     'tcp1': ('TCP, 1 stream', 'Mbit/s', 1),
     'tcp8': ('TCP, 8 streams', 'Mbit/s', 1),
+    'tcp64': ('TCP, 64 streams', 'Mbit/s', 1),
     'window': ('TCP, window of 16 KB', 'Mbit/s', 1),
     'lossy': ('TCP, lossy cable', 'Mbit/s', 1),
     'cut1': ('TCP, cable of frames', 'Mbit/s', 1),
