@@ -23,7 +23,7 @@
 #include "tunnel/socket.h"
 #include "tunnel/timers.h"
 
-/* After how many packets, or super-packets, who sends lets others have their turn: it would go on while others encrypt. */
+/* After how many packets, or super-packets, who sends leaves the rest for later: others encrypt all the time. */
 #define SEND_PACKETS 64
 
 /* What a segment may be, since it is copied once more when it is encrypted. */
