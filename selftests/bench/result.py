@@ -4,14 +4,15 @@
     collect DIR NAME=VALUE...   JSON of the lines in the files of DIR, TREE-CPUS-ROUND, and the settings
     table JSON                  for people
     markdown JSON               for docs/performance.md
-    plot JSON CPUS KIND         for gnuplot: a name and each side's ratio to in-tree WireGuard a line; KIND
-                                is rate or time
+    plot JSON CPUS KIND         for gnuplot: a name, and of each side the median, least and most of its ratios to
+                                in-tree WireGuard, a line; KIND is rate or time
 """
 import collections
 import json
 import pathlib
 import statistics
 import sys
+import textwrap
 
 SIDES = {'wireguard': 'in-tree', 'nftables': 'in-tree + nftables', 'enforce': 'fz, enforce', 'open': 'fz, open',
          'ipip': 'IPv4 in IPv4', 'none': 'no tunnel'}
@@ -87,12 +88,19 @@ class Result:
     def entry(self, *key):
         return self.entries.get(key)
 
-    def ratio(self, over, under):
-        """The median of the ratios of each round; the rounds of one boot are under the same conditions."""
+    def ratios(self, over, under):
+        """Of each round; the rounds of one boot are under the same conditions."""
         over, under = self.entry(*over), self.entry(*under)
-        both = [over['rounds'][n] / under['rounds'][n]
-                for n in (over['rounds'] if over and under else ()) if under['rounds'].get(n)]
-        return statistics.median(both) if both else None
+        return {n: over['rounds'][n] / under['rounds'][n]
+                for n in (over['rounds'] if over and under else ()) if under['rounds'].get(n)}
+
+    def ratio(self, over, under):
+        """The median of them, or None."""
+        return middle(self.ratios(over, under).values())
+
+
+def middle(values):
+    return statistics.median(values) if values else None
 
 
 def number(value):
@@ -114,15 +122,15 @@ def title(name):
     return f'{FIGURES[name][0]}, {FIGURES[name][1]}'
 
 
-def processors(cpus):
-    return f'{cpus} CPU{"s" if cpus > 1 else ""}'
+def plural(count, what):
+    return f'{count} {what}{"s" if count != 1 else ""}'
 
 
 def against_others(result, cpus):
     """Rows of the sides of this checkout."""
     sides = result.sides(cpus)
     unders = [s for s in sides if s != 'enforce' and 'enforce' in sides]
-    yield ([processors(cpus)] + [SIDES[s] for s in sides] +
+    yield ([plural(cpus, 'CPU')] + [SIDES[s] for s in sides] +
            [f'enforce : {SIDES[s].replace("fz, ", "")}' for s in unders])
     for name in result.names(cpus):
         key = 'this', cpus, name
@@ -134,14 +142,17 @@ def against_base(result, cpus):
     """Rows of this checkout and the base. What in-tree WireGuard did in the boots of each is what the two
     boots themselves differ by."""
     about = result.about
-    yield [processors(cpus), 'side', f'base {about["base"]}', f'this {about["this"]}', 'this : base', 'of the boots']
+    yield [plural(cpus, 'CPU'), 'side', f'base {about["base"]}', f'this {about["this"]}', 'this : base', 'of the boots',
+           'beside that']
     for name in result.names(cpus):
         for side in result.sides(cpus):
             this, base = ('this', cpus, name, side), ('base', cpus, name, side)
             if side in ('enforce', 'open') and result.entry(*this):
-                boots = result.ratio(('this', cpus, name, 'wireguard'), ('base', cpus, name, 'wireguard'))
+                boots = result.ratios(('this', cpus, name, 'wireguard'), ('base', cpus, name, 'wireguard'))
+                both = result.ratios(this, base)
                 yield [title(name), side, shown(result.entry(*base)), shown(result.entry(*this)),
-                       times(result.ratio(this, base)), times(boots)]
+                       times(middle(both.values())), times(middle(boots.values())),
+                       times(middle([both[n] / boots[n] for n in both if n in boots]))]
 
 
 def tables(result):
@@ -154,10 +165,10 @@ def tables(result):
 
 def heading(about):
     floor = about['floor_ns']
-    lines = [f'fz {about["this"]}, Linux {about["kernel"]}, {about["rounds"]} rounds of {about["seconds"]} s; '
+    held = ', '.join(f'{s} {n}' for s, n in about['flows_loaded'].items() if n)
+    lines = [f'fz {about["this"]}, Linux {about["kernel"]}, {plural(about["rounds"], "round")} of {about["seconds"]} s; '
              f'median (min-max)',
-             f'{about["grants"]} grants; flows in the table of each end, at least: ' +
-             ', '.join(f'{s} {n}' for s, n in about['flows_loaded'].items() if n)]
+             f'{about["grants"]} grants; flows in the table of each end, at least: {held or "none are loaded"}']
     if floor:
         limit = 1420 * 8 * 1000 / sum(floor.values())
         lines.append(f'ChaCha20-Poly1305 of 1420 bytes {floor["seal"] / 1000:.2f} us, opened {floor["open"] / 1000:.2f} us; '
@@ -175,7 +186,7 @@ def table(result):
 
 
 def markdown(result):
-    print('; '.join(heading(result.about)) + '.')
+    print(textwrap.fill('; '.join(heading(result.about)) + '.', 120))
     for rows in tables(result):
         print()
         for i, row in enumerate(rows):
@@ -185,12 +196,13 @@ def markdown(result):
 
 
 def plot(result, cpus, kind):
-    sides = [s for s in result.sides(cpus) if s not in ('wireguard', 'ipip', 'none')]
-    print('figure', *(f'"{SIDES[s]}"' for s in sides))
+    sides = [s for s in SIDES if s not in ('wireguard', 'ipip', 'none')]
+    print('figure', *(f'"{SIDES[s]}" least most' for s in sides))
     for name in result.names(cpus):
         if (FIGURES[name][1] == 'us') == (kind == 'time'):
             key = 'this', cpus, name
-            print(f'"{FIGURES[name][0]}"', *(result.ratio((*key, s), (*key, 'wireguard')) or '-' for s in sides))
+            found = [result.ratios((*key, s), (*key, 'wireguard')).values() for s in sides]
+            print(f'"{FIGURES[name][0]}"', *(f'{middle(f)} {min(f)} {max(f)}' if f else '- - -' for f in found))
 
 
 def main():
