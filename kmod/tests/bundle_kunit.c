@@ -466,6 +466,25 @@ static void lone_cpu(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, work_and_leave(test, 2), 1);
 }
 
+/* With a single CPU, a process that sends packet by packet is let go on; nobody else is. */
+static void begun(struct kunit *test)
+{
+	struct scene *scene = test->priv;
+	bool single = num_online_cpus() == 1;
+
+	KUNIT_EXPECT_EQ(test, add(test, 0, 0, 1, true), 0);
+	KUNIT_EXPECT_EQ(test, scene->ring.begun, single);
+	KUNIT_EXPECT_EQ(test, add(test, 0, 1, FZ_FEW + 1, true), 0);
+	KUNIT_EXPECT_FALSE(test, scene->ring.begun);
+	KUNIT_EXPECT_EQ(test, add(test, 0, FZ_FEW + 2, FZ_FEW, true), 0);
+	KUNIT_EXPECT_EQ(test, scene->ring.begun, single);
+	scene->ring.begun = false;
+	scene->ring.gathers = false;
+	KUNIT_EXPECT_EQ(test, add(test, 0, 2 * FZ_FEW + 2, 1, true), 0);
+	KUNIT_EXPECT_FALSE(test, scene->ring.begun);
+	KUNIT_EXPECT_EQ(test, work_and_leave(test, 0), 2 * FZ_FEW + 3);
+}
+
 /* As removal asks it: until workers have done all that there is, whoever takes it. */
 static void is_worked_on(struct kunit *test)
 {
@@ -554,6 +573,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(exhausted),
 	KUNIT_CASE(lone),
 	KUNIT_CASE(lone_cpu),
+	KUNIT_CASE(begun),
 	KUNIT_CASE(is_worked_on),
 	KUNIT_CASE(ended),
 	KUNIT_CASE(endless),

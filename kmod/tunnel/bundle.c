@@ -225,6 +225,13 @@ static bool is_lone(const struct fz_lane *lane, struct fz_ring *ring,
 	       !atomic_read(&ring->len);
 }
 
+/* To be asked before packets are added: whether to let who sends them go on, before a worker takes them. */
+static void note_begun(struct fz_ring *ring, const struct sk_buff_head *packets)
+{
+	if (ring->gathers && num_online_cpus() == 1)
+		WRITE_ONCE(ring->begun, in_task() && skb_queue_len(packets) <= FZ_FEW);
+}
+
 /**
  * fz_lane_add() - queue packets of one peer and one key for a worker and for their turn
  * @lane: of @peer, for the direction
@@ -259,6 +266,7 @@ int fz_lane_add(struct fz_lane *lane, struct fz_ring *ring, struct fz_peer *peer
 	spin_lock(&lane->lock);
 	here = is_lone(lane, ring, packets) && lone;
 	size = bundle_size(lane, ring);
+	note_begun(ring, packets);
 	while (!err && !skb_queue_empty(packets)) {
 		bundle = lane_tail(lane, here ? NULL : ring, peer, keypair, owned, size);
 		if (IS_ERR(bundle)) {
@@ -395,6 +403,7 @@ int fz_ring_init(struct fz_ring *ring, struct fz_device *fz, struct workqueue_st
 	ring->wq = wq;
 	ring->quiet = FZ_QUIET_NS;
 	ring->gathers = true;
+	ring->begun = false;
 	ring->last_cpu = 0;
 	atomic_set(&ring->len, 0);
 	return 0;
@@ -544,6 +553,19 @@ static unsigned int work_some(struct fz_worker *worker, struct fz_ring *ring,
 	return count;
 }
 
+/*
+ * Whoever sends packet by packet is preempted by the worker that its first one wakes, and would be for each, with
+ * bundles of one and two, if it were not let go on: until it waits, or has had its share of the CPU. What comes from
+ * softirqs, or many at once, is not kept waiting.
+ */
+static void let_sender_go_on(struct fz_ring *ring)
+{
+	if (!READ_ONCE(ring->begun))
+		return;
+	WRITE_ONCE(ring->begun, false);
+	yield();
+}
+
 /**
  * fz_bundle_work() - work on bundles until there are none
  * @worker: whose turn it is
@@ -565,7 +587,11 @@ void fz_bundle_work(struct fz_worker *worker, struct fz_ring *ring,
 	struct fz_peer *peers[FZ_BATCH];
 	unsigned int count, i, done = 0;
 
-	while (done < FZ_WORK_BUNDLES && (count = work_some(worker, ring, work, peers)) != 0) {
+	while (done < FZ_WORK_BUNDLES) {
+		let_sender_go_on(ring);
+		count = work_some(worker, ring, work, peers);
+		if (!count)
+			break;
 		hand_on(peers, count);
 		for (i = 0; i < count; i++)
 			fz_peer_put(peers[i]);

@@ -26,6 +26,7 @@ enum {
 	FZ_ROOM_MAX = 32768,		/* bytes: the largest pages that the network takes */
 	FZ_BATCH = 8,			/* that one worker has done, and not handed on yet */
 	FZ_WORK_BUNDLES = 64,		/* bundles that a worker works on at a time */
+	FZ_FEW = 2,			/* that a process sends before the worker preempts it */
 	FZ_LONE_LEN = 2048,		/* bytes of a packet that a softirq may be kept busy with */
 	/*
 	 * A CPU that was given nothing for so long has the time for a packet's cryptography, which
@@ -114,6 +115,8 @@ struct fz_worker {
  * @quiet: ns for which a CPU has to be left alone to work on what it adds itself
  * @gathers: what is added gains by waiting for more, even if there is but one CPU to work on it; so does what
  *	leaves as one super-packet. Set by fz_ring_init()
+ * @begun: there is one CPU, and what was added last was a few packets of a process, which would send more if it
+ *	were not preempted by the worker; a hint
  * @len: items in @ring, at most one too many for a moment; written for each item, therefore on a cache
  *	line of its own
  * @last_cpu: that was given work; a hint, races do no harm
@@ -126,6 +129,7 @@ struct fz_ring {
 	struct fz_worker __percpu *workers;
 	s64 quiet;
 	bool gathers;
+	bool begun;
 	atomic_t len ____cacheline_aligned_in_smp;
 	unsigned int last_cpu;
 };
