@@ -33,6 +33,7 @@ grant_each()
 # many_up KIND COMMAND COUNT
 many_up()
 {
+	[ "$3" -lt 1000 ] || echo "$side: making $3 peers, a minute or two" >&2
 	hosts
 	if [ ! -d "$work/$3" ]; then
 		mkdir "$work/$3"
