@@ -450,19 +450,28 @@ bool fz_send_lane_softly(struct fz_peer *peer)
 	return send_lane(peer, &sent);
 }
 
-/* Of several, what comes to more than a softirq should do is left to the peers' own. */
+/* As send_lane(), and what that leaves is left to the peer's NAPI. */
+static void send_or_leave(struct fz_peer *peer, unsigned int *sent)
+{
+	if (!send_lane(peer, sent))
+		return;
+	local_bh_disable();
+	napi_schedule(&peer->napi);
+	local_bh_enable();
+}
+
+/* Of several, all in one go. For one alone BH are off for a bundle at a time. */
 static void send_lanes(struct fz_peer *const *peers, unsigned int count)
 {
 	unsigned int i, sent = 0;
 
-	/* For one alone BH are off for a bundle at a time. */
-	if (count == 1 && !send_lane(peers[0], &sent))
+	if (count == 1) {
+		send_or_leave(peers[0], &sent);
 		return;
-	local_bh_disable();
-	for (i = 0; i < count; i++) {
-		if (count == 1 || send_lane(peers[i], &sent))
-			napi_schedule(&peers[i]->napi);
 	}
+	local_bh_disable();
+	for (i = 0; i < count; i++)
+		send_or_leave(peers[i], &sent);
 	local_bh_enable();
 }
 
