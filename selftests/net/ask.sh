@@ -214,7 +214,7 @@ flood()
 	begin
 	client_start
 	ip netns exec "$(ns right)" iperf3 -s -1 -B 192.168.7.2 >/dev/null 2>&1 &
-	wait_for 10 serves
+	wait_for 10 iperf_awaited right 192.168.7.2
 	begun=$SECONDS
 	left bash -c '
 		while [ ! -e "$1" ]; do
@@ -236,11 +236,6 @@ flood()
 	equal "$(grep -c ^request "$WORK/asked")" "$requests" "number of requests that came"
 	# Nothing is held for ever.
 	wait_for 20 refused_is timeout "$requests"
-}
-
-serves()
-{
-	right ss -Htln 'src [192.168.7.2]:5201' | grep -q .
 }
 
 # What a process lent to the kernel, and changes after it was judged: what was judged goes.

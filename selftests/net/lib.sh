@@ -16,6 +16,8 @@
 #	device_del HOST NAME	removes it with all that it knew
 #	device_alone		makes fz0, here, with a peer, $KEY, that never answers
 #	configure HOST KIND COMMAND...	runs `fzctl` or `wg` there
+#	iperf FROM TO ADDRESS [OPTION...]	fails the case unless TCP passes for a second, or what options say
+#	iperf_awaited HOST ADDRESS	whether it is ready there
 #	doc_blocks PAGE LANGUAGE DIRECTORY	takes the examples out of a page
 #
 # Output is KTAP, what commands print goes into it as comments. All namespaces vanish at the end.
@@ -284,6 +286,23 @@ configure()
 	else
 		on "$name" "$(ctl "$kind")" "$@"
 	fi
+}
+
+iperf()
+{
+	local from=$1 to=$2 address=$3 server
+
+	shift 3
+	on "$to" iperf3 -s -1 -B "$address" >/dev/null 2>&1 &
+	server=$!
+	wait_for 20 iperf_awaited "$to" "$address"
+	cmd_ok on "$from" timeout 60 iperf3 -c "$address" -t 1 "$@"
+	wait "$server" || fail "iperf3 on $to ended with $?"
+}
+
+iperf_awaited()
+{
+	on "$1" ss -Htln "src [$2]:5201" | grep -q .
 }
 
 # Each block of a page in that language becomes a file, which its first line names: "# NAME" or "/* NAME".

@@ -12,24 +12,6 @@ default_mode open
 . "$(dirname "$0")/pair.sh"
 pair_hosts
 
-# stream FAMILY-ADDRESS [OPTION...]: TCP from left to right for a second
-stream()
-{
-	local address=$1 server
-
-	shift
-	on right iperf3 -s -1 -B "$address" >/dev/null 2>&1 &
-	server=$!
-	wait_for 10 listening "$address"
-	cmd_ok on left timeout 60 iperf3 -c "$address" -t 1 "$@"
-	wait "$server"
-}
-
-listening()
-{
-	on right ss -Htln "src [$1]:5201" | grep -q .
-}
-
 # What one end counts as sent is what the other counts as received. A keepalive may pass between
 # two readings.
 counts_agree()
@@ -44,8 +26,8 @@ session()
 	cmd_ok on left ping -c 3 -i 0.2 -W 5 fd07::2
 	[ "$(handshakes)" -gt 0 ] || fail "no handshake is reported"
 	wait_for 10 counts_agree
-	stream 192.168.7.2
-	stream fd07::2 -R
+	iperf left right 192.168.7.2
+	iperf left right fd07::2 -R
 	cmd_ok on right ping -c 1 -W 5 192.168.7.1
 	# TCP fills what is between the ends until something is lost: that was sent all the same.
 	cmd_ok test "$(received right_ctl)" -le "$(sent left_ctl)"
