@@ -131,16 +131,9 @@ encapsulation()
 	done
 }
 
-# side_up NAME
-side_up()
+# secured NAME: by in-tree WireGuard or fz, and by the rules of that side
+secured()
 {
-	side "$1"
-	hosts
-	case $1 in none | ipip)
-		if [ "$1" = none ]; then cable $dev 10.0.0 mtu 1420; else encapsulation $dev; fi
-		serve 10.0.0.2
-		return
-	esac
 	tunnel "$(kind_of "$1")" $dev 10.0.0 51820 "$(control_of "$1")"
 	on "$left" "$(control_of "$1")" set $dev peer "$(wg pubkey <"$work/$dev.2")" \
 		allowed-ips 10.0.0.2/32,10.64.0.0/10
@@ -156,6 +149,18 @@ side_up()
 		grant "$right" in
 		;;
 	open) open_up $dev ;;
+	esac
+}
+
+# side_up NAME
+side_up()
+{
+	side "$1"
+	hosts
+	case $1 in
+	none) cable $dev 10.0.0 mtu 1420 ;;
+	ipip) encapsulation $dev ;;
+	*) secured "$1" ;;
 	esac
 	serve 10.0.0.2
 	case $1 in nftables | enforce) load_flows "$1" ;; esac
