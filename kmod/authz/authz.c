@@ -45,8 +45,13 @@ int fz_authz_module_init(void)
 	err = fz_policy_module_init();
 	if (err)
 		goto no_policies;
+	err = fz_sweep_module_init();
+	if (err)
+		goto no_sweeps;
 	return 0;
 
+no_sweeps:
+	fz_policy_module_exit();
 no_policies:
 	fz_flow_module_exit();
 no_flows:
@@ -61,6 +66,7 @@ no_flows:
  */
 void fz_authz_module_exit(void)
 {
+	fz_sweep_module_exit();
 	fz_policy_module_exit();
 	rcu_barrier();
 	fz_flow_module_exit();

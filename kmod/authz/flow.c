@@ -11,6 +11,7 @@
 #include "authz/authz.h"
 #include "authz/decide.h"
 #include "authz/ghosts.h"
+#include "authz/sweep.h"
 #include "authz/tell.h"
 
 /* How many flows are asked to make room: of the oldest, some may be just being judged. */
@@ -596,6 +597,6 @@ struct fz_flow *fz_flow_create(struct fz_authz *az, const struct fz_flow_key *ke
 		spin_unlock(&found->lock);
 		return ERR_PTR(-EAGAIN);
 	}
-	queue_delayed_work(system_power_efficient_wq, &az->sweep, HZ);
+	fz_sweep_expect(az);
 	return flow;
 }

@@ -7,11 +7,14 @@
 #include <linux/interrupt.h>
 #include <linux/ktime.h>
 #include <linux/slab.h>
+#include <linux/workqueue.h>
 #include <net/tcp.h>
 
 #include "authz/decide.h"
 #include "authz/ghosts.h"
 #include "authz/policy.h"
+#include "authz/sweep.h"
+#include "compat/netdev.h"
 #include "tests/stage.h"
 #include "tests/suites.h"
 
@@ -728,8 +731,9 @@ static bool routes_slowly(const struct fz_authz_peer *ap, u8 family, const union
 	return true;
 }
 
-/* However long it takes to judge a flow, others do not have to wait for hundreds of them. */
-static void sweep_lets_others_work(struct kunit *test)
+/* Sweeps 100 flows, all of which have to be judged again, each with @routes, in the workqueue of sweeps. */
+static void sweep_slowly(struct kunit *test,
+			 bool (*routes)(const struct fz_authz_peer *ap, u8 family, const union fz_addr *addr))
 {
 	struct fz_stage *stage = test->priv;
 	const struct fz_authz_ops *ops = stage->az.ops;
@@ -739,7 +743,7 @@ static void sweep_lets_others_work(struct kunit *test)
 
 	visits = 0;
 	visits_alone = 0;
-	slow.routes = routes_slowly;
+	slow.routes = routes;
 	set_up(stage, FZ_DIR_IN);
 	for (i = 0; i < 100; i++) {
 		fz_stage_tuple(stage, &tuple, IPPROTO_UDP, "10.8.0.1", 1000 + i, "10.2.0.2", 53);
@@ -748,11 +752,45 @@ static void sweep_lets_others_work(struct kunit *test)
 	cancel_delayed_work_sync(&stage->az.sweep);
 	stage->az.ops = &slow;
 	fz_authz_reroute_end(&stage->az, true);
-	fz_stage_sweep(stage);
+	fz_sweep_expect(&stage->az);
+	flush_delayed_work(&stage->az.sweep);
 	cancel_delayed_work_sync(&stage->az.sweep);
 	stage->az.ops = ops;
-	tasklet_kill(&other_work);
 	KUNIT_EXPECT_LE(test, 100, visits);
+}
+
+/* However long it takes to judge a flow, others do not have to wait for hundreds of them. */
+static void sweep_lets_others_work(struct kunit *test)
+{
+	sweep_slowly(test, routes_slowly);
+	tasklet_kill(&other_work);
+	KUNIT_EXPECT_GT(test, 50, visits_alone);
+}
+
+static struct workqueue_struct *workers;
+
+static void note_worker(struct work_struct *work)
+{
+	visits_alone = visits;
+}
+
+static DECLARE_WORK(a_worker, note_worker);
+
+static bool routes_beside_worker(const struct fz_authz_peer *ap, u8 family, const union fz_addr *addr)
+{
+	if (!visits++)
+		queue_work_on(raw_smp_processor_id(), workers, &a_worker);
+	mdelay(1);
+	return true;
+}
+
+/* Nor has a worker that is to encrypt or decrypt on the CPU that sweeps. */
+static void sweep_lets_workers_begin(struct kunit *test)
+{
+	workers = alloc_workqueue("fz-test", WQ_CPU_INTENSIVE | WQ_MEM_RECLAIM | FZ_COMPAT_WQ_PERCPU, 0);
+	KUNIT_ASSERT_NOT_NULL(test, workers);
+	sweep_slowly(test, routes_beside_worker);
+	destroy_workqueue(workers);
 	KUNIT_EXPECT_GT(test, 50, visits_alone);
 }
 
@@ -1418,6 +1456,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(removal_is_why),
 	KUNIT_CASE(removal_frees_nothing),
 	KUNIT_CASE(sweep_lets_others_work),
+	KUNIT_CASE(sweep_lets_workers_begin),
 	KUNIT_CASE(peer_removal_ends_all),
 	KUNIT_CASE(follows_tcp),
 	KUNIT_CASE(connections_begin_at_one_end),
