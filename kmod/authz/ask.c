@@ -165,7 +165,7 @@ static enum fz_reason hold_first(struct fz_authz *az, struct fz_authz_peer *ap,
 	ask->count++;
 	list_of(ask, ap)->count++;
 	add_packet(ask, held, skb);
-	queue_delayed_work(system_power_efficient_wq, &ask->work,
+	queue_delayed_work(fz_authz_wq, &ask->work,
 			   msecs_to_jiffies(FZ_ASK_TIMEOUT_MS));
 	return FZ_REASON_NONE;
 }
@@ -351,7 +351,7 @@ static void unclaim(struct fz_ask *ask, struct fz_held *held)
 	spin_lock_bh(&ask->lock);
 	held->releasing = false;
 	spin_unlock_bh(&ask->lock);
-	mod_delayed_work(system_power_efficient_wq, &ask->work, 0);
+	mod_delayed_work(fz_authz_wq, &ask->work, 0);
 }
 
 static int check_verdict(const struct fz_verdict_spec *spec, struct netlink_ext_ack *extack)
@@ -476,7 +476,7 @@ static void run_late(struct work_struct *work)
 		cond_resched();
 	} while (held);
 	if (wait)
-		queue_delayed_work(system_power_efficient_wq, &az->ask.work, wait);
+		queue_delayed_work(fz_authz_wq, &az->ask.work, wait);
 }
 
 /**

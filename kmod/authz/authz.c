@@ -27,6 +27,8 @@ static const struct fz_timeouts default_timeouts = {
 	.other = 600,
 };
 
+struct workqueue_struct *fz_authz_wq;
+
 /**
  * fz_authz_module_init() - makes what all devices share
  *
@@ -45,12 +47,13 @@ int fz_authz_module_init(void)
 	err = fz_policy_module_init();
 	if (err)
 		goto no_policies;
-	err = fz_sweep_module_init();
-	if (err)
-		goto no_sweeps;
+	fz_authz_wq = alloc_workqueue("fz-authz", WQ_UNBOUND, 0);
+	if (!fz_authz_wq)
+		goto no_wq;
 	return 0;
 
-no_sweeps:
+no_wq:
+	err = -ENOMEM;
 	fz_policy_module_exit();
 no_policies:
 	fz_flow_module_exit();
@@ -66,7 +69,7 @@ no_flows:
  */
 void fz_authz_module_exit(void)
 {
-	fz_sweep_module_exit();
+	destroy_workqueue(fz_authz_wq);
 	fz_policy_module_exit();
 	rcu_barrier();
 	fz_flow_module_exit();

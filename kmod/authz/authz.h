@@ -314,6 +314,12 @@ struct fz_explanation {
 	struct fz_grant_info grant;
 };
 
+/*
+ * For work that takes long without sleeping. It runs wherever there is a CPU for it: on a queue of one CPU it would
+ * share its workers with those that encrypt and decrypt, and these would not begin before it has ended.
+ */
+extern struct workqueue_struct *fz_authz_wq;
+
 int fz_authz_module_init(void);
 void fz_authz_module_exit(void);
 

@@ -9,7 +9,6 @@
 
 #include <linux/ktime.h>
 #include <linux/rhashtable.h>
-#include <linux/workqueue.h>
 
 #include "authz/authz.h"
 #include "authz/decide.h"
@@ -25,34 +24,6 @@
 /* Flows visited between two looks at the clock. */
 #define SWEEP_LOOK 8
 
-/*
- * Where the sweeps of all devices run: wherever there is a CPU for them. On a queue of one CPU they would share its
- * workers with those that encrypt and decrypt, and these would not begin before a sweep has ended, as it never sleeps.
- */
-static struct workqueue_struct *sweeps;
-
-/**
- * fz_sweep_module_init() - makes what all devices share
- *
- * Context: module load.
- * Return: 0 or -ENOMEM.
- */
-int fz_sweep_module_init(void)
-{
-	sweeps = alloc_workqueue("fz-sweep", WQ_UNBOUND, 0);
-	return sweeps ? 0 : -ENOMEM;
-}
-
-/**
- * fz_sweep_module_exit() - frees what all devices share
- *
- * Context: module unload, after the last device.
- */
-void fz_sweep_module_exit(void)
-{
-	destroy_workqueue(sweeps);
-}
-
 /**
  * fz_sweep_expect() - has the sweep come in a second, unless it comes before
  * @az: the device's
@@ -61,7 +32,7 @@ void fz_sweep_module_exit(void)
  */
 void fz_sweep_expect(struct fz_authz *az)
 {
-	queue_delayed_work(sweeps, &az->sweep, HZ);
+	queue_delayed_work(fz_authz_wq, &az->sweep, HZ);
 }
 
 static void visit(struct fz_authz *az, struct fz_flow *flow, u64 now)

@@ -7,8 +7,6 @@
 struct fz_authz;
 struct work_struct;
 
-int fz_sweep_module_init(void);
-void fz_sweep_module_exit(void);
 void fz_sweep_expect(struct fz_authz *az);
 void fz_sweep_init(struct fz_authz *az);
 void fz_sweep_exit(struct fz_authz *az);

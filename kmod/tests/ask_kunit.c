@@ -197,7 +197,7 @@ static void make_late(struct fz_stage *stage)
 	list_for_each_entry(held, &stage->az.ask.list, node)
 		held->until = jiffies - 1;
 	spin_unlock_bh(&stage->az.ask.lock);
-	mod_delayed_work(system_power_efficient_wq, &stage->az.ask.work, 0);
+	mod_delayed_work(fz_authz_wq, &stage->az.ask.work, 0);
 	flush_delayed_work(&stage->az.ask.work);
 }
 

@@ -2,6 +2,7 @@
 #include <kunit/test.h>
 #include <linux/skbuff.h>
 #include <linux/slab.h>
+#include <net/tcp.h>
 
 #include "tests/suites.h"
 #include "tunnel/bundle.h"
@@ -68,6 +69,7 @@ static void cleanup(struct kunit *test)
 
 	KUNIT_EXPECT_TRUE(test, fz_lane_is_empty(&scene->lane));
 	KUNIT_EXPECT_EQ(test, scene->lane.packets, 0);
+	KUNIT_EXPECT_EQ(test, scene->lane.owned, 0);
 	KUNIT_EXPECT_EQ(test, kref_read(&scene->peer->refcount), 1);
 	KUNIT_EXPECT_EQ(test, kref_read(&scene->keypairs[0]->refcount), 1);
 	KUNIT_EXPECT_EQ(test, kref_read(&scene->keypairs[1]->refcount), 1);
@@ -310,21 +312,22 @@ static void owned(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, scene->lane.packets, FZ_BUNDLE_PACKETS);
 	KUNIT_EXPECT_EQ(test, scene->lane.owned, FZ_LANE_PACKETS + FZ_BUNDLE_PACKETS);
-	/* They do not share a bundle either, and what is received is on no account, whatever it says. */
+	/* They share a bundle, and what is received is on no account, whatever it says. */
 	scene->owned = false;
 	KUNIT_EXPECT_EQ(test, add(test, 0, added++, 1, true), 0);
 	scene->owned = true;
 	KUNIT_EXPECT_EQ(test, add(test, 0, added++, 1, true), 0);
 	KUNIT_EXPECT_EQ(test, add(test, 0, added++, 1, false), 0);
-	KUNIT_EXPECT_EQ(test, atomic_read(&scene->ring.len), 3);
+	KUNIT_EXPECT_EQ(test, atomic_read(&scene->ring.len), 1);
 	KUNIT_EXPECT_EQ(test, scene->lane.packets, FZ_BUNDLE_PACKETS + 2);
+	KUNIT_EXPECT_EQ(test, scene->lane.owned, FZ_LANE_PACKETS + FZ_BUNDLE_PACKETS + 1);
 	for (i = 0; i < ARRAY_SIZE(bundles); i++) {
 		fz_bundle_finish(bundles[i]);
 		left += leave(test, left);
 	}
-	for (i = 0; i < 3; i++)
-		left += work_and_leave(test, left);
+	left += work_and_leave(test, left);
 	KUNIT_EXPECT_EQ(test, left, added);
+	KUNIT_EXPECT_EQ(test, scene->lane.packets, 0);
 	KUNIT_EXPECT_EQ(test, scene->lane.owned, 0);
 	KUNIT_EXPECT_EQ(test, freed, FZ_LANE_PACKETS + FZ_BUNDLE_PACKETS + 2);
 
@@ -335,6 +338,89 @@ static void owned(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, add(test, 0, 0, 1, true), 0);
 	KUNIT_EXPECT_EQ(test, work_and_leave(test, 0), 1);
 	scene->lane.owned = 0;
+}
+
+/* Half of the ring, which all peers share, is left to what is on no account. */
+static void half(struct kunit *test)
+{
+	struct scene *scene = test->priv;
+	unsigned int i, left = 0;
+
+	scene->owned = true;
+	for (i = 0; i < 4; i++)
+		KUNIT_EXPECT_EQ(test, add(test, i % 2, i, 1, true), 0);
+	KUNIT_EXPECT_EQ(test, add(test, 0, i, 1, true), -ENOBUFS);
+	/* What has a place is not refused, */
+	KUNIT_EXPECT_EQ(test, add(test, 1, i++, 1, true), 0);
+	/* and the other half is there. */
+	scene->owned = false;
+	for (; i < 9; i++)
+		KUNIT_EXPECT_EQ(test, add(test, (i + 1) % 2, i, 1, true), 0);
+	KUNIT_EXPECT_EQ(test, add(test, 0, i, 1, true), -ENOBUFS);
+	for (i = 0; i < 8; i++)
+		left += work_and_leave(test, left);
+	KUNIT_EXPECT_EQ(test, left, 9);
+}
+
+static void send_one(struct kunit *test, u32 number, void (*destructor)(struct sk_buff *skb), bool pure_ack)
+{
+	struct scene *scene = test->priv;
+	struct sk_buff *skb = alloc_skb(16, GFP_KERNEL);
+	struct sk_buff_head packets;
+
+	KUNIT_ASSERT_NOT_NULL(test, skb);
+	skb->mark = number;
+	skb->destructor = destructor;
+	if (pure_ack)
+		skb_set_tcp_pure_ack(skb);
+	__skb_queue_head_init(&packets);
+	__skb_queue_tail(&packets, skb);
+	rcu_read_lock_bh();
+	KUNIT_EXPECT_EQ(test, fz_lane_add(&scene->lane, &scene->ring, scene->peer, scene->keypairs[0], &packets,
+					  true, NULL), 0);
+	rcu_read_unlock_bh();
+	skb->destructor = NULL;
+}
+
+/* Not everything that holds on to a socket is limited by its account. */
+static void accounts(struct kunit *test)
+{
+	struct scene *scene = test->priv;
+
+	send_one(test, 0, sock_efree, false);
+	send_one(test, 1, sock_edemux, false);
+	send_one(test, 2, account, true);
+	KUNIT_EXPECT_EQ(test, scene->lane.owned, 0);
+	send_one(test, 3, account, false);
+	KUNIT_EXPECT_EQ(test, scene->lane.owned, 1);
+	KUNIT_EXPECT_EQ(test, scene->lane.packets, 3);
+	KUNIT_EXPECT_EQ(test, work_and_leave(test, 0), 4);
+}
+
+/* Of some on accounts and some on none, taken in parts, all is counted once. */
+static void mixed_parts(struct kunit *test)
+{
+	struct scene *scene = test->priv;
+	struct sk_buff_head taken;
+	struct fz_bundle *bundle;
+
+	__skb_queue_head_init(&taken);
+	KUNIT_EXPECT_EQ(test, add(test, 0, 0, 3, true), 0);
+	scene->owned = true;
+	KUNIT_EXPECT_EQ(test, add(test, 0, 3, 7, true), 0);
+	bundle = fz_bundle_take(&scene->ring);
+	KUNIT_ASSERT_NOT_NULL(test, bundle);
+	fz_bundle_finish(bundle);
+	local_bh_disable();
+	KUNIT_EXPECT_EQ(test, fz_lane_take(&scene->lane, bundle, &taken, 4), 4);
+	KUNIT_EXPECT_EQ(test, scene->lane.packets + scene->lane.owned, 6);
+	KUNIT_EXPECT_EQ(test, fz_lane_take(&scene->lane, bundle, &taken, 4), 4);
+	KUNIT_EXPECT_EQ(test, scene->lane.packets + scene->lane.owned, 2);
+	KUNIT_EXPECT_EQ(test, fz_lane_take(&scene->lane, bundle, &taken, 4), 2);
+	KUNIT_EXPECT_TRUE(test, fz_lane_is_empty(&scene->lane));
+	__skb_queue_purge(&taken);
+	fz_bundle_free(bundle);
+	local_bh_enable();
 }
 
 /* A consumer with a small budget takes a bundle in parts; what did not decrypt is counted too. */
@@ -466,23 +552,51 @@ static void lone_cpu(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, work_and_leave(test, 2), 1);
 }
 
+/* Adds @count to an empty ring, or to what one packet of a process began, and expects whether it is let go on. */
+static void expect_begun(struct kunit *test, unsigned int count, bool owned, bool begins, bool expected)
+{
+	struct scene *scene = test->priv;
+	u32 first = 0;
+
+	if (!begins) {
+		scene->owned = true;
+		KUNIT_EXPECT_EQ(test, add(test, 0, first++, 1, true), 0);
+	}
+	scene->owned = owned;
+	KUNIT_EXPECT_EQ(test, add(test, 0, first, count, true), 0);
+	KUNIT_EXPECT_EQ(test, scene->ring.begun, expected);
+	KUNIT_EXPECT_EQ(test, work_and_leave(test, 0), first + count);
+	scene->ring.begun = false;
+}
+
 /* With a single CPU, a process that sends packet by packet is let go on; nobody else is. */
 static void begun(struct kunit *test)
 {
 	struct scene *scene = test->priv;
-	bool single = num_online_cpus() == 1;
+	bool single = num_online_cpus() == 1, begins;
 
+	for (begins = true;; begins = false) {
+		expect_begun(test, 1, true, begins, single);
+		expect_begun(test, FZ_FEW, true, begins, single);
+		expect_begun(test, FZ_FEW + 1, true, begins, false);
+		expect_begun(test, 1, false, begins, false);
+		if (!begins)
+			break;
+	}
+	/* Who comes later does not make those wait who were there. */
+	scene->owned = false;
 	KUNIT_EXPECT_EQ(test, add(test, 0, 0, 1, true), 0);
-	KUNIT_EXPECT_EQ(test, scene->ring.begun, single);
-	KUNIT_EXPECT_EQ(test, add(test, 0, 1, FZ_FEW + 1, true), 0);
+	scene->owned = true;
+	KUNIT_EXPECT_EQ(test, add(test, 0, 1, 1, true), 0);
 	KUNIT_EXPECT_FALSE(test, scene->ring.begun);
-	KUNIT_EXPECT_EQ(test, add(test, 0, FZ_FEW + 2, FZ_FEW, true), 0);
-	KUNIT_EXPECT_EQ(test, scene->ring.begun, single);
+	KUNIT_EXPECT_EQ(test, work_and_leave(test, 0), 2);
+	/* Nor is anything gained by waiting where nothing leaves together. */
+	KUNIT_EXPECT_EQ(test, add(test, 0, 0, 1, true), 0);
 	scene->ring.begun = false;
 	scene->ring.gathers = false;
-	KUNIT_EXPECT_EQ(test, add(test, 0, 2 * FZ_FEW + 2, 1, true), 0);
+	KUNIT_EXPECT_EQ(test, add(test, 0, 1, 1, true), 0);
 	KUNIT_EXPECT_FALSE(test, scene->ring.begun);
-	KUNIT_EXPECT_EQ(test, work_and_leave(test, 0), 2 * FZ_FEW + 3);
+	KUNIT_EXPECT_EQ(test, work_and_leave(test, 0), 2);
 }
 
 /* As removal asks it: until workers have done all that there is, whoever takes it. */
@@ -569,6 +683,9 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(recovers),
 	KUNIT_CASE(bounds),
 	KUNIT_CASE(owned),
+	KUNIT_CASE(half),
+	KUNIT_CASE(accounts),
+	KUNIT_CASE(mixed_parts),
 	KUNIT_CASE(parts),
 	KUNIT_CASE(exhausted),
 	KUNIT_CASE(lone),

@@ -310,6 +310,7 @@ static bool is_idle(const struct end *end)
 	return skb_queue_empty_lockless(&end->peer->staged) &&
 	       fz_lane_is_empty(&end->peer->tx) && fz_lane_is_empty(&end->peer->rx) &&
 	       !READ_ONCE(end->peer->tx.packets) && !READ_ONCE(end->peer->rx.packets) &&
+	       !READ_ONCE(end->peer->tx.owned) && !READ_ONCE(end->peer->rx.owned) &&
 	       !atomic_read(&end->fz->encrypt.len) && !atomic_read(&end->fz->decrypt.len) &&
 	       !atomic_read(&end->fz->handshakes.len) &&
 	       /* the list's and ours */

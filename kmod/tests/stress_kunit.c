@@ -210,10 +210,10 @@ static void change(struct fz_stage *stage, struct rnd_state *rnd)
 		fz_max_flows_set(&stage->az, 1 + roll(rnd, 20));
 		break;
 	case 51 ... 53:
-		mod_delayed_work(system_power_efficient_wq, &stage->az.sweep, 0);
+		mod_delayed_work(fz_authz_wq, &stage->az.sweep, 0);
 		break;
 	case 54:
-		mod_delayed_work(system_power_efficient_wq, &stage->az.ask.work, 0);
+		mod_delayed_work(fz_authz_wq, &stage->az.ask.work, 0);
 		break;
 	default:
 		fz_ask_verdict(&stage->az, &spec, NULL);

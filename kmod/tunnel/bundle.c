@@ -9,7 +9,7 @@
 #include <linux/percpu.h>
 #include <linux/slab.h>
 #include <linux/timekeeping.h>
-#include <net/sock.h>
+#include <net/tcp.h>
 
 #include "tunnel/keypair.h"
 #include "tunnel/peer.h"
@@ -39,7 +39,7 @@ void fz_bundle_uninit(void)
 }
 
 static struct fz_bundle *bundle_create(struct fz_lane *lane, struct fz_peer *peer,
-				       struct fz_keypair *keypair, bool owned)
+				       struct fz_keypair *keypair)
 {
 	struct fz_bundle *bundle = kmem_cache_alloc(bundle_cache, GFP_ATOMIC | __GFP_NOWARN);
 
@@ -54,7 +54,7 @@ static struct fz_bundle *bundle_create(struct fz_lane *lane, struct fz_peer *pee
 	bundle->keypair = keypair;
 	bundle->nonce = 0;
 	bundle->counted = 0;
-	bundle->owned = owned;
+	bundle->owned = 0;
 	bundle->state = FZ_BUNDLE_OPEN;
 	__skb_queue_head_init(&bundle->packets);
 	return bundle;
@@ -123,9 +123,31 @@ static unsigned int *lane_count(struct fz_lane *lane, bool owned)
 	return owned ? &lane->owned : &lane->packets;
 }
 
+/* And how many of those in @bundle the lane still counts. */
+static unsigned int *bundle_count(struct fz_bundle *bundle, bool owned)
+{
+	return owned ? &bundle->owned : &bundle->counted;
+}
+
 static bool lane_is_full(struct fz_lane *lane, bool owned)
 {
 	return *lane_count(lane, owned) >= (owned ? FZ_LANE_OWNED : FZ_LANE_PACKETS);
+}
+
+/* Sockets, of which there can be any number, leave half of what all peers share to what is forwarded. */
+static bool ring_is_full(const struct fz_ring *ring, bool owned)
+{
+	return owned && atomic_read(&ring->len) >= ring->ring.size / 2;
+}
+
+/*
+ * Whether packets like @skb are limited by the account of the socket that sends them. Some hold on to their
+ * socket, but are not on its account, or only for form's sake.
+ */
+static bool is_owned(const struct sk_buff *skb)
+{
+	return skb->destructor && skb->destructor != sock_edemux && skb->destructor != sock_efree &&
+	       !skb_is_tcp_pure_ack(skb);
 }
 
 /*
@@ -140,10 +162,9 @@ static unsigned int bundle_size(const struct fz_lane *lane, const struct fz_ring
 	return idle && num_online_cpus() > 1 ? FZ_BUNDLE_SHARE : FZ_BUNDLE_PACKETS;
 }
 
-static bool bundle_may_join(const struct fz_bundle *bundle, const struct fz_keypair *keypair, bool owned,
-			    unsigned int size)
+static bool bundle_may_join(const struct fz_bundle *bundle, const struct fz_keypair *keypair, unsigned int size)
 {
-	return bundle->state == FZ_BUNDLE_OPEN && bundle->keypair == keypair && bundle->owned == owned &&
+	return bundle->state == FZ_BUNDLE_OPEN && bundle->keypair == keypair &&
 	       skb_queue_len(&bundle->packets) < size;
 }
 
@@ -161,10 +182,12 @@ static struct fz_bundle *lane_tail(struct fz_lane *lane, struct fz_ring *ring, s
 		return ERR_PTR(-ENOBUFS);
 	if (!list_empty(&lane->bundles)) {
 		bundle = list_last_entry(&lane->bundles, struct fz_bundle, order);
-		if (bundle_may_join(bundle, keypair, owned, size))
+		if (bundle_may_join(bundle, keypair, size))
 			return bundle;
 	}
-	bundle = bundle_create(lane, peer, keypair, owned);
+	if (ring && ring_is_full(ring, owned))
+		return ERR_PTR(-ENOBUFS);
+	bundle = bundle_create(lane, peer, keypair);
 	if (IS_ERR(bundle))
 		return bundle;
 	/* A worker may find it at once, and then waits for the lane's lock to take it. */
@@ -180,7 +203,8 @@ static struct fz_bundle *lane_tail(struct fz_lane *lane, struct fz_ring *ring, s
 }
 
 /* Moves as many of @packets as there is room for in one of @size; one set of nonces for all of them. */
-static int bundle_fill(struct fz_bundle *bundle, struct sk_buff_head *packets, bool sending, unsigned int size)
+static int bundle_fill(struct fz_bundle *bundle, struct sk_buff_head *packets, bool sending, bool owned,
+		       unsigned int size)
 {
 	unsigned int room = size - skb_queue_len(&bundle->packets);
 	unsigned int count = min(room, skb_queue_len(packets));
@@ -192,8 +216,8 @@ static int bundle_fill(struct fz_bundle *bundle, struct sk_buff_head *packets, b
 		if (skb_queue_empty(&bundle->packets))
 			bundle->nonce = nonce;
 	}
-	*lane_count(bundle->lane, bundle->owned) += count;
-	bundle->counted += count;
+	*lane_count(bundle->lane, owned) += count;
+	*bundle_count(bundle, owned) += count;
 	while (count--)
 		__skb_queue_tail(&bundle->packets, __skb_dequeue(packets));
 	return 0;
@@ -225,11 +249,18 @@ static bool is_lone(const struct fz_lane *lane, struct fz_ring *ring,
 	       !atomic_read(&ring->len);
 }
 
-/* To be asked before packets are added: whether to let who sends them go on, before a worker takes them. */
-static void note_begun(struct fz_ring *ring, const struct sk_buff_head *packets)
+/*
+ * To be asked before packets are added for a worker: whether to let who sends them go on, before it takes them. Threads
+ * that poll a device are tasks as well, but what they forward is on nobody's account.
+ */
+static void note_begun(struct fz_ring *ring, const struct sk_buff_head *packets, bool owned)
 {
-	if (ring->gathers && num_online_cpus() == 1)
-		WRITE_ONCE(ring->begun, in_task() && skb_queue_len(packets) <= FZ_FEW);
+	if (!ring->gathers || num_online_cpus() > 1)
+		return;
+	if (!owned || !in_task() || skb_queue_len(packets) > FZ_FEW)
+		WRITE_ONCE(ring->begun, false);
+	else if (!atomic_read(&ring->len))
+		WRITE_ONCE(ring->begun, true);
 }
 
 /**
@@ -239,8 +270,7 @@ static void note_begun(struct fz_ring *ring, const struct sk_buff_head *packets)
  * @peer: whose packets these are
  * @keypair: to encrypt or decrypt with, found under RCU; the caller needs no reference
  * @packets: in order; those that found room are taken away, those left are the caller's to drop
- * @sending: nonces are to be handed out; and the first packet, if it has a destructor, says that all are on the
- *	account of who sent them
+ * @sending: nonces are to be handed out; and the first packet says whether all are on the account of who sent them
  * @lone: set to a bundle that the caller has to work on and to give to fz_bundle_finish_lone(), as it
  *	  would be a detour to have a worker do it; else to NULL. Itself NULL if more packets follow at once
  *
@@ -256,7 +286,7 @@ int fz_lane_add(struct fz_lane *lane, struct fz_ring *ring, struct fz_peer *peer
 		struct fz_bundle **lone)
 {
 	const struct sk_buff *first = skb_peek(packets);
-	bool owned = sending && first && first->destructor, here;
+	bool owned = sending && first && is_owned(first), here;
 	struct fz_bundle *bundle;
 	unsigned int size;
 	int err = 0;
@@ -266,14 +296,15 @@ int fz_lane_add(struct fz_lane *lane, struct fz_ring *ring, struct fz_peer *peer
 	spin_lock(&lane->lock);
 	here = is_lone(lane, ring, packets) && lone;
 	size = bundle_size(lane, ring);
-	note_begun(ring, packets);
+	if (!here)
+		note_begun(ring, packets, owned);
 	while (!err && !skb_queue_empty(packets)) {
 		bundle = lane_tail(lane, here ? NULL : ring, peer, keypair, owned, size);
 		if (IS_ERR(bundle)) {
 			err = PTR_ERR(bundle);
 			break;
 		}
-		err = bundle_fill(bundle, packets, sending, size);
+		err = bundle_fill(bundle, packets, sending, owned, size);
 		if (here) {
 			bundle->state = FZ_BUNDLE_TAKEN;
 			*lone = bundle;
@@ -318,19 +349,23 @@ struct fz_bundle *fz_lane_peek(struct fz_lane *lane)
 unsigned int fz_lane_take(struct fz_lane *lane, struct fz_bundle *bundle,
 			  struct sk_buff_head *packets, unsigned int max)
 {
-	unsigned int count = skb_queue_len(&bundle->packets), leave = bundle->counted, i;
+	unsigned int count = skb_queue_len(&bundle->packets), leave = bundle->counted, owned = bundle->owned, i;
 
 	if (count <= max) {
 		skb_queue_splice_tail_init(&bundle->packets, packets);
 	} else {
+		/* Which of them are on accounts is of no matter: all are gone from the count with the last. */
 		count = max;
-		leave = max;
+		leave = min(leave, max);
+		owned = max - leave;
 		for (i = 0; i < count; i++)
 			__skb_queue_tail(packets, __skb_dequeue(&bundle->packets));
 	}
 	bundle->counted -= leave;
+	bundle->owned -= owned;
 	spin_lock(&lane->lock);
-	*lane_count(lane, bundle->owned) -= leave;
+	lane->packets -= leave;
+	lane->owned -= owned;
 	/* Those that could not be worked on are counted, but not there. */
 	if (skb_queue_empty(&bundle->packets))
 		list_del(&bundle->order);
@@ -555,15 +590,16 @@ static unsigned int work_some(struct fz_worker *worker, struct fz_ring *ring,
 
 /*
  * Whoever sends packet by packet is preempted by the worker that its first one wakes, and would be for each, with
- * bundles of one and two, if it were not let go on: until it waits, or has had its share of the CPU. What comes from
- * softirqs, or many at once, is not kept waiting.
+ * bundles of one and two, if it were not let go on: for as long as it and others have their share of the CPU. What
+ * comes from softirqs, or many at once, is not kept waiting, nor are the bundles of several by one that just begins.
  */
 static void let_sender_go_on(struct fz_ring *ring)
 {
 	if (!READ_ONCE(ring->begun))
 		return;
 	WRITE_ONCE(ring->begun, false);
-	yield();
+	if (atomic_read(&ring->len) <= 1)
+		yield();
 }
 
 /**
@@ -587,8 +623,8 @@ void fz_bundle_work(struct fz_worker *worker, struct fz_ring *ring,
 	struct fz_peer *peers[FZ_BATCH];
 	unsigned int count, i, done = 0;
 
+	let_sender_go_on(ring);
 	while (done < FZ_WORK_BUNDLES) {
-		let_sender_go_on(ring);
 		count = work_some(worker, ring, work, peers);
 		if (!count)
 			break;

@@ -22,7 +22,7 @@ enum {
 	FZ_BUNDLE_SHARE = 16,		/* in one bundle, while workers have nothing else to do */
 	FZ_LANE_PACKETS = 1024,		/* of one peer in one direction, that are on nobody's account */
 	FZ_LANE_OWNED = 16384,		/* and of those that are on the account of who sent them */
-	FZ_RING_BUNDLES = 1024,		/* bundles of one device in one direction */
+	FZ_RING_BUNDLES = 1024,		/* bundles of one device in one direction; half are not for those on accounts */
 	FZ_ROOM_MAX = 32768,		/* bytes: the largest pages that the network takes */
 	FZ_BATCH = 8,			/* that one worker has done, and not handed on yet */
 	FZ_WORK_BUNDLES = 64,		/* bundles that a worker works on at a time */
@@ -56,8 +56,8 @@ enum fz_bundle_state {
  * @nonce: of the first packet; packet i has @nonce + i. Sending only
  * @packets: in order. Under the lane's lock while open, then of the worker, then of the consumer;
  *	its own lock is never taken
- * @owned: its packets are on the account of sockets, each limited by its own; never changes
- * @counted: how many packets of it its lane still counts; as @packets
+ * @counted: how many packets of it its lane still counts in its @packets; as @packets
+ * @owned: and in its @owned
  * @state: &enum fz_bundle_state; the worker publishes DONE with release semantics
  */
 struct fz_bundle {
@@ -68,7 +68,7 @@ struct fz_bundle {
 	u64 nonce;
 	struct sk_buff_head packets;
 	unsigned int counted;
-	bool owned;
+	unsigned int owned;
 	int state;
 };
 
@@ -79,7 +79,8 @@ struct fz_bundle {
  * @bundles: oldest first; the consumer, who alone removes any, looks at the first without @lock
  * @packets: waiting in @bundles on nobody's account, at most about %FZ_LANE_PACKETS
  * @owned: waiting on the account of who sent them, at most about %FZ_LANE_OWNED. Apart, because the many sockets
- *	of this host, each within its limit, are not to take the room of what is forwarded, nor to lose anything
+ *	of this host, each within its limit, are not to take the room of what is forwarded, nor to lose
+ *	anything before they have half of the ring
  * @kicks: how often the sending consumer was called since it last looked
  *
  * Many producers add at the tail; one consumer at a time takes finished bundles from the head.
@@ -115,8 +116,8 @@ struct fz_worker {
  * @quiet: ns for which a CPU has to be left alone to work on what it adds itself
  * @gathers: what is added gains by waiting for more, even if there is but one CPU to work on it; so does what
  *	leaves as one super-packet. Set by fz_ring_init()
- * @begun: there is one CPU, and what was added last was a few packets of a process, which would send more if it
- *	were not preempted by the worker; a hint
+ * @begun: there is one CPU, and all that was added since the ring was empty came by few packets from processes,
+ *	which would send more if they were not preempted by the worker; a hint
  * @len: items in @ring, at most one too many for a moment; written for each item, therefore on a cache
  *	line of its own
  * @last_cpu: that was given work; a hint, races do no harm

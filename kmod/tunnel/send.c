@@ -428,9 +428,9 @@ static bool send_lane(struct fz_peer *peer, unsigned int *sent)
 		while (*sent < SEND_PACKETS && send_next(peer, sent))
 			;
 		if (*sent >= SEND_PACKETS) {
-			/* Kicks that are lost here are made good by coming back. */
-			atomic_set_release(&lane->kicks, 0);
-			return true;
+			/* What was finished before a kick that is lost here is there to be seen. */
+			atomic_xchg(&lane->kicks, 0);
+			return !fz_lane_is_empty(lane);
 		}
 	} while (atomic_sub_return(seen, &lane->kicks));
 	return false;
