@@ -16,6 +16,16 @@ import textwrap
 
 SIDES = {'wireguard': 'in-tree', 'nftables': 'in-tree + nftables', 'enforce': 'fz, enforce', 'open': 'fz, open',
          'ipip': 'IPv4 in IPv4', 'none': 'no tunnel'}
+
+
+def of_peers():
+    for reader, words in (('', ''), ('_woken', ', reader woken')):
+        for way, preposition in (('send', 'to'), ('receive', 'from')):
+            for count in (1, 100, 10000):
+                yield (f'peers{count}_{way}{reader}',
+                       (f'{preposition} {count:,} peer{"s" if count > 1 else ""}{words}', 'kpackets/s', 1000))
+
+
 # Unit, and how many of what was measured are one of it.
 FIGURES = {
     'tcp1': ('TCP, 1 stream', 'Mbit/s', 1),
@@ -29,18 +39,7 @@ FIGURES = {
     'pps': ('UDP of 64 bytes', 'kpackets/s', 1000),
     'cut_pps': ('UDP of 64 bytes, cable of frames', 'kpackets/s', 1000),
     'pps_gso': ('UDP of 64 bytes, in pieces of 64', 'kpackets/s', 1000),
-    'peers1_send': ('to 1 peer', 'kpackets/s', 1000),
-    'peers100_send': ('to 100 peers', 'kpackets/s', 1000),
-    'peers10000_send': ('to 10,000 peers', 'kpackets/s', 1000),
-    'peers1_receive': ('from 1 peer', 'kpackets/s', 1000),
-    'peers100_receive': ('from 100 peers', 'kpackets/s', 1000),
-    'peers10000_receive': ('from 10,000 peers', 'kpackets/s', 1000),
-    'peers1_send_woken': ('to 1 peer, reader woken', 'kpackets/s', 1000),
-    'peers100_send_woken': ('to 100 peers, reader woken', 'kpackets/s', 1000),
-    'peers10000_send_woken': ('to 10,000 peers, reader woken', 'kpackets/s', 1000),
-    'peers1_receive_woken': ('from 1 peer, reader woken', 'kpackets/s', 1000),
-    'peers100_receive_woken': ('from 100 peers, reader woken', 'kpackets/s', 1000),
-    'peers10000_receive_woken': ('from 10,000 peers, reader woken', 'kpackets/s', 1000),
+    **dict(of_peers()),
     'idle_p50': ('round trip, idle, median', 'us', 1),
     'idle_p99': ('round trip, idle, 99 %', 'us', 1),
     'loaded_p50': ('round trip beside TCP, median', 'us', 1),
