@@ -784,7 +784,10 @@ static bool routes_beside_worker(const struct fz_authz_peer *ap, u8 family, cons
 	return true;
 }
 
-/* Nor has a worker that is to encrypt or decrypt on the CPU that sweeps. */
+/*
+ * Nor has a worker that is to encrypt or decrypt on the CPU that sweeps. Kernels from 6.5 on say the same of any work
+ * after 10 ms, if selftests/lab/kunit does not keep them from it.
+ */
 static void sweep_lets_workers_begin(struct kunit *test)
 {
 	workers = alloc_workqueue("fz-test", WQ_CPU_INTENSIVE | WQ_MEM_RECLAIM | FZ_COMPAT_WQ_PERCPU, 0);
