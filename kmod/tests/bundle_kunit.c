@@ -601,6 +601,52 @@ static void begun(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, work_and_leave(test, 0), 2);
 }
 
+static unsigned int handed_on;
+
+static void work_nothing(struct fz_device *fz, struct fz_bundle *bundle, struct page_frag *room)
+{
+}
+
+static void count_handed_on(struct fz_peer *const *peers, unsigned int count)
+{
+	handed_on += count;
+}
+
+/* Adds @bundles of @count packets and has them worked on here; expects that of so many, with a single CPU. */
+static void work_here(struct kunit *test, unsigned int bundles, unsigned int count, unsigned int expected)
+{
+	struct scene *scene = test->priv;
+	unsigned int i, left = 0;
+
+	handed_on = 0;
+	for (i = 0; i < bundles; i++)
+		KUNIT_EXPECT_EQ(test, add(test, i % 2, i * count, count, false), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&scene->ring.len), bundles);
+	local_bh_disable();
+	fz_bundle_work_here(&scene->ring, NULL, work_nothing, count_handed_on);
+	local_bh_enable();
+	if (num_online_cpus() > 1)
+		expected = 0;
+	KUNIT_EXPECT_EQ(test, handed_on, expected);
+	KUNIT_EXPECT_EQ(test, atomic_read(&scene->ring.len), bundles - expected);
+	for (i = 0; i < expected; i++)
+		left += leave(test, left);
+	for (; i < bundles; i++)
+		left += work_and_leave(test, left);
+	KUNIT_EXPECT_EQ(test, left, bundles * count);
+}
+
+/* With a single CPU, what was received is worked on where it is, but not without end; nothing else is. */
+static void works_here(struct kunit *test)
+{
+	struct scene *scene = test->priv;
+
+	work_here(test, 1, 3, 0);
+	scene->ring.gathers = false;
+	work_here(test, 1, 3, 1);
+	work_here(test, 8, 12, 6);
+}
+
 /* As removal asks it: until workers have done all that there is, whoever takes it. */
 static void is_worked_on(struct kunit *test)
 {
@@ -693,6 +739,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(lone),
 	KUNIT_CASE(lone_cpu),
 	KUNIT_CASE(begun),
+	KUNIT_CASE(works_here),
 	KUNIT_CASE(is_worked_on),
 	KUNIT_CASE(ended),
 	KUNIT_CASE(endless),

@@ -569,22 +569,31 @@ struct fz_bundle *fz_bundle_take(struct fz_ring *ring)
 	return bundle;
 }
 
-/* Works on bundles, some packets of many peers, or one bundle of many packets. Return: whose, with references. */
-static unsigned int work_some(struct fz_worker *worker, struct fz_ring *ring,
+/*
+ * Works on bundles, some packets of many peers, or one bundle of many packets, and has them handed on. @packets grows
+ * by how many they were. Return: how many bundles.
+ */
+static unsigned int work_some(struct fz_device *fz, struct page_frag *room, struct fz_ring *ring,
 			      void (*work)(struct fz_device *fz, struct fz_bundle *bundle,
 					   struct page_frag *room),
-			      struct fz_peer **peers)
+			      void (*hand_on)(struct fz_peer *const *peers, unsigned int count),
+			      unsigned int *packets)
 {
-	unsigned int count = 0, packets = 0;
+	unsigned int count = 0, begin = *packets, i;
+	struct fz_peer *peers[FZ_BATCH];
 	struct fz_bundle *bundle;
 
-	while (count < FZ_BATCH && packets < FZ_BATCH &&
+	while (count < FZ_BATCH && *packets - begin < FZ_BATCH &&
 	       (bundle = fz_bundle_take(ring)) != NULL) {
 		peers[count++] = fz_peer_get(bundle->peer);
-		packets += skb_queue_len(&bundle->packets);
-		work(worker->fz, bundle, &worker->room);
+		*packets += skb_queue_len(&bundle->packets);
+		work(fz, bundle, room);
 		fz_bundle_finish(bundle);
 	}
+	if (count)
+		hand_on(peers, count);
+	for (i = 0; i < count; i++)
+		fz_peer_put(peers[i]);
 	return count;
 }
 
@@ -620,20 +629,43 @@ void fz_bundle_work(struct fz_worker *worker, struct fz_ring *ring,
 				 struct page_frag *room),
 		    void (*hand_on)(struct fz_peer *const *peers, unsigned int count))
 {
-	struct fz_peer *peers[FZ_BATCH];
-	unsigned int count, i, done = 0;
+	unsigned int count, packets = 0, done = 0;
 
 	let_sender_go_on(ring);
 	while (done < FZ_WORK_BUNDLES) {
-		count = work_some(worker, ring, work, peers);
+		count = work_some(worker->fz, &worker->room, ring, work, hand_on, &packets);
 		if (!count)
 			break;
-		hand_on(peers, count);
-		for (i = 0; i < count; i++)
-			fz_peer_put(peers[i]);
 		done += count;
 		cond_resched();
 	}
 	if (done >= FZ_WORK_BUNDLES)
 		queue_work(ring->wq, &worker->work);
+}
+
+/**
+ * fz_bundle_work_here() - with a single CPU, work on what was received where it is
+ * @ring: of bundles; of one whose bundles gain by waiting nothing is done
+ * @fz: the device
+ * @work: as fz_bundle_work() has it, without room
+ * @hand_on: as there
+ *
+ * There a worker is a detour, and whoever receives gets ahead of it, by as much as lanes hold: behind that all
+ * waits that comes later. To be called when no more follows at once, with %FZ_BUNDLE_PACKETS or a bundle more done
+ * at most; what is left, also if this is never called, is the workers'.
+ *
+ * Context: BH off or softirq.
+ */
+void fz_bundle_work_here(struct fz_ring *ring, struct fz_device *fz,
+			 void (*work)(struct fz_device *fz, struct fz_bundle *bundle,
+				      struct page_frag *room),
+			 void (*hand_on)(struct fz_peer *const *peers, unsigned int count))
+{
+	unsigned int packets = 0;
+
+	if (ring->gathers || num_online_cpus() > 1)
+		return;
+	while (packets < FZ_BUNDLE_PACKETS && atomic_read(&ring->len) &&
+	       work_some(fz, NULL, ring, work, hand_on, &packets))
+		;
 }

@@ -142,6 +142,10 @@ void fz_bundle_work(struct fz_worker *worker, struct fz_ring *ring,
 		    void (*work)(struct fz_device *fz, struct fz_bundle *bundle,
 				 struct page_frag *room),
 		    void (*hand_on)(struct fz_peer *const *peers, unsigned int count));
+void fz_bundle_work_here(struct fz_ring *ring, struct fz_device *fz,
+			 void (*work)(struct fz_device *fz, struct fz_bundle *bundle,
+				      struct page_frag *room),
+			 void (*hand_on)(struct fz_peer *const *peers, unsigned int count));
 void fz_bundle_free(struct fz_bundle *bundle);
 void fz_bundle_finish(struct fz_bundle *bundle);
 void fz_bundle_finish_lone(struct fz_bundle *bundle, struct fz_ring *ring);

@@ -114,6 +114,16 @@ static struct fz_keypair *find_keypair(struct fz_device *fz, __le32 index)
 	return container_of(entry, struct fz_keypair, entry);
 }
 
+static void wake_consumers(struct fz_peer *const *peers, unsigned int count)
+{
+	unsigned int i;
+
+	local_bh_disable();
+	for (i = 0; i < count; i++)
+		napi_schedule(&peers[i]->napi);
+	local_bh_enable();
+}
+
 /* RCU read side. @more: others follow at once. */
 static void queue_data(struct fz_device *fz, struct sk_buff *skb, bool more)
 {
@@ -146,6 +156,8 @@ static void queue_data(struct fz_device *fz, struct sk_buff *skb, bool more)
 		fz_unseal_bundle(fz, lone, NULL);
 		fz_bundle_finish_lone(lone, &fz->decrypt);
 		napi_schedule(&peer->napi);
+	} else if (!more) {
+		fz_bundle_work_here(&fz->decrypt, fz, fz_unseal_bundle, wake_consumers);
 	}
 }
 
@@ -186,16 +198,6 @@ void fz_receive_packet(struct fz_device *fz, struct sk_buff *skb, bool more)
 			drop_malformed(fz, skb);
 		break;
 	}
-}
-
-static void wake_consumers(struct fz_peer *const *peers, unsigned int count)
-{
-	unsigned int i;
-
-	local_bh_disable();
-	for (i = 0; i < count; i++)
-		napi_schedule(&peers[i]->napi);
-	local_bh_enable();
 }
 
 /**
