@@ -44,9 +44,6 @@ int fz_authz_module_init(void)
 	err = fz_flow_module_init();
 	if (err)
 		goto no_flows;
-	err = fz_policy_module_init();
-	if (err)
-		goto no_policies;
 	fz_authz_wq = alloc_workqueue("fz-authz", WQ_UNBOUND, 0);
 	if (!fz_authz_wq)
 		goto no_wq;
@@ -54,8 +51,6 @@ int fz_authz_module_init(void)
 
 no_wq:
 	err = -ENOMEM;
-	fz_policy_module_exit();
-no_policies:
 	fz_flow_module_exit();
 no_flows:
 	fz_grant_module_exit();
@@ -70,7 +65,6 @@ no_flows:
 void fz_authz_module_exit(void)
 {
 	destroy_workqueue(fz_authz_wq);
-	fz_policy_module_exit();
 	rcu_barrier();
 	fz_flow_module_exit();
 	fz_grant_module_exit();

@@ -6,35 +6,11 @@
 #include <linux/slab.h>
 #include <linux/wait_bit.h>
 
+#include "authz/authz.h"
 #include "authz/filter.h"
 
 /* Grants let go of before others get the lock. */
 #define RETIRE_BATCH 1024
-
-/* Where policies go that were replaced: one can be as large as memory allows. */
-static struct workqueue_struct *retirement;
-
-/**
- * fz_policy_module_init() - makes what all devices share
- *
- * Context: module load.
- * Return: 0 or -ENOMEM.
- */
-int fz_policy_module_init(void)
-{
-	retirement = alloc_workqueue("fz-policy", WQ_UNBOUND, 0);
-	return retirement ? 0 : -ENOMEM;
-}
-
-/**
- * fz_policy_module_exit() - frees what all devices share
- *
- * Context: module unload, after the last device and before rcu_barrier().
- */
-void fz_policy_module_exit(void)
-{
-	destroy_workqueue(retirement);
-}
 
 /**
  * fz_policy_alloc() - makes an empty policy
@@ -201,7 +177,7 @@ void fz_policy_retire(struct fz_authz *az, struct fz_policy *policy)
 	policy->az = az;
 	atomic_inc(&az->retiring);
 	INIT_WORK(&policy->retirement, run_retirement);
-	queue_work(retirement, &policy->retirement);
+	queue_work(fz_authz_wq, &policy->retirement);
 }
 
 /**

@@ -132,8 +132,6 @@ void fz_grant_take(struct fz_authz *az, struct fz_policy *policy, struct fz_gran
 void fz_grant_unlist(struct fz_policy *policy, struct fz_grant *grant);
 void fz_grant_drop_peer(struct fz_authz *az, struct fz_authz_peer *ap);
 
-int fz_policy_module_init(void);
-void fz_policy_module_exit(void);
 int fz_grant_module_init(void);
 void fz_grant_module_exit(void);
 

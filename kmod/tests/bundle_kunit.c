@@ -575,15 +575,14 @@ static void expect_begun(struct kunit *test, unsigned int count, bool owned, boo
 static void begun(struct kunit *test)
 {
 	struct scene *scene = test->priv;
-	bool single = num_online_cpus() == 1, begins;
+	bool single = num_online_cpus() == 1;
+	unsigned int begins;
 
-	for (begins = true;; begins = false) {
+	for (begins = 0; begins < 2; begins++) {
 		expect_begun(test, 1, true, begins, single);
 		expect_begun(test, FZ_FEW, true, begins, single);
 		expect_begun(test, FZ_FEW + 1, true, begins, false);
 		expect_begun(test, 1, false, begins, false);
-		if (!begins)
-			break;
 	}
 	/* Who comes later does not make those wait who were there. */
 	scene->owned = false;
