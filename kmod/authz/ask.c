@@ -18,6 +18,7 @@
 #include "authz/held.h"
 #include "authz/judge.h"
 #include "authz/tell.h"
+#include "compat/workqueue.h"
 
 /* What may queue up behind packets that are being released, all in all: more overtake. */
 #define FOLLOWERS 64
@@ -165,7 +166,7 @@ static enum fz_reason hold_first(struct fz_authz *az, struct fz_authz_peer *ap,
 	ask->count++;
 	list_of(ask, ap)->count++;
 	add_packet(ask, held, skb);
-	queue_delayed_work(fz_authz_wq, &ask->work,
+	queue_delayed_work(fz_compat_unbound_wq, &ask->work,
 			   msecs_to_jiffies(FZ_ASK_TIMEOUT_MS));
 	return FZ_REASON_NONE;
 }
@@ -351,7 +352,7 @@ static void unclaim(struct fz_ask *ask, struct fz_held *held)
 	spin_lock_bh(&ask->lock);
 	held->releasing = false;
 	spin_unlock_bh(&ask->lock);
-	mod_delayed_work(fz_authz_wq, &ask->work, 0);
+	mod_delayed_work(fz_compat_unbound_wq, &ask->work, 0);
 }
 
 static int check_verdict(const struct fz_verdict_spec *spec, struct netlink_ext_ack *extack)
@@ -476,7 +477,7 @@ static void run_late(struct work_struct *work)
 		cond_resched();
 	} while (held);
 	if (wait)
-		queue_delayed_work(fz_authz_wq, &az->ask.work, wait);
+		queue_delayed_work(fz_compat_unbound_wq, &az->ask.work, wait);
 }
 
 /**

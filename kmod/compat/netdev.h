@@ -52,13 +52,6 @@ static inline void fz_compat_stats_free(struct net_device *dev)
 #endif
 }
 
-/* Recent kernels want a workqueue that is not WQ_UNBOUND to say that it is for each CPU. */
-#if FZ_HAVE_WQ_PERCPU
-#define FZ_COMPAT_WQ_PERCPU WQ_PERCPU
-#else
-#define FZ_COMPAT_WQ_PERCPU 0
-#endif
-
 /* How rtnl_link_ops.newlink is called; the body gets the netns that the sockets belong to. */
 #if FZ_HAVE_NEWLINK_PARAMS
 #define FZ_COMPAT_NEWLINK(name, body)							\

@@ -104,6 +104,9 @@ static void probe_blake2s(const u8 *in, u8 *out, size_t len) { blake2s(in, len, 
 #line 1 "FZ_HAVE_WQ_PERCPU"
 static unsigned int probe_wq_percpu(void) { return WQ_PERCPU; }
 
+#line 1 "FZ_HAVE_SYSTEM_DFL_WQ"
+static struct workqueue_struct *probe_system_dfl_wq(void) { return system_dfl_wq; }
+
 #line 1 "FZ_HAVE_DUMP_EXTACK"
 static void probe_dump_extack(struct netlink_dump_control *control) { control->extack = NULL; }
 

@@ -4,6 +4,7 @@
 #include <linux/ktime.h>
 
 #include "authz/held.h"
+#include "compat/workqueue.h"
 #include "tests/stage.h"
 #include "tests/suites.h"
 
@@ -197,7 +198,7 @@ static void make_late(struct fz_stage *stage)
 	list_for_each_entry(held, &stage->az.ask.list, node)
 		held->until = jiffies - 1;
 	spin_unlock_bh(&stage->az.ask.lock);
-	mod_delayed_work(fz_authz_wq, &stage->az.ask.work, 0);
+	mod_delayed_work(fz_compat_unbound_wq, &stage->az.ask.work, 0);
 	flush_delayed_work(&stage->az.ask.work);
 }
 

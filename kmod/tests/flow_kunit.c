@@ -14,7 +14,7 @@
 #include "authz/ghosts.h"
 #include "authz/policy.h"
 #include "authz/sweep.h"
-#include "compat/netdev.h"
+#include "compat/workqueue.h"
 #include "tests/stage.h"
 #include "tests/suites.h"
 

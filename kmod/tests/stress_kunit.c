@@ -10,6 +10,7 @@
 
 #include "authz/ask.h"
 #include "authz/held.h"
+#include "compat/workqueue.h"
 #include "tests/stage.h"
 #include "tests/suites.h"
 
@@ -213,7 +214,7 @@ static void change(struct fz_stage *stage, struct rnd_state *rnd)
 		mod_delayed_work(fz_authz_wq, &stage->az.sweep, 0);
 		break;
 	case 54:
-		mod_delayed_work(fz_authz_wq, &stage->az.ask.work, 0);
+		mod_delayed_work(fz_compat_unbound_wq, &stage->az.ask.work, 0);
 		break;
 	default:
 		fz_ask_verdict(&stage->az, &spec, NULL);

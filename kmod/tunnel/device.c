@@ -16,6 +16,7 @@
 #include <net/rtnetlink.h>
 
 #include "compat/netdev.h"
+#include "compat/workqueue.h"
 #include "tunnel/clock.h"
 #include "tunnel/packet.h"
 #include "tunnel/peer.h"

@@ -14,6 +14,7 @@
 #include <linux/workqueue.h>
 
 #include "compat/unaligned.h"
+#include "compat/workqueue.h"
 #include "tunnel/clock.h"
 #include "tunnel/ratelimiter.h"
 
@@ -159,7 +160,7 @@ static struct bucket *add(struct fz_ratelimiter *limiter, struct hlist_head *cha
 	bucket->filled_ns = now_ns;
 	hlist_add_head_rcu(&bucket->chain, chain);
 	limiter->sources++;
-	queue_delayed_work(system_power_efficient_wq, &limiter->collector, HZ);
+	queue_delayed_work(fz_compat_unbound_wq, &limiter->collector, HZ);
 	return bucket;
 }
 
@@ -239,7 +240,7 @@ static void collector(struct work_struct *work)
 						      collector);
 
 	if (fz_ratelimiter_collect(limiter, fz_clock_now()))
-		queue_delayed_work(system_power_efficient_wq, &limiter->collector, HZ);
+		queue_delayed_work(fz_compat_unbound_wq, &limiter->collector, HZ);
 }
 
 /**
