@@ -11,6 +11,7 @@
 
 #include "compat/probed.h"
 
+#include <asm/simd.h>
 #include <crypto/blake2s.h>
 #include <crypto/chacha20poly1305.h>
 #include <crypto/curve25519.h>
@@ -45,6 +46,21 @@ static inline void fz_blake2s(u8 *out, size_t out_len, const void *in, size_t in
 #else
 	blake2s(out, in, key, out_len, in_len, key_len);
 #endif
+}
+
+/**
+ * fz_compat_cipher_is_fast() - whether ChaCha20-Poly1305 is as fast here as in a task
+ *
+ * Where the CPU's cipher wants vector registers, a softirq does not get them from whoever it interrupts, on x86 until
+ * kernel_fpu_begin() kept softirqs away, and on some CPUs never. The generic cipher is several times slower.
+ *
+ * Context: any.
+ * Return: true if so; and where no CPU's own cipher is built, which has the one name or the other.
+ */
+static inline bool fz_compat_cipher_is_fast(void)
+{
+	return (!IS_ENABLED(CONFIG_CRYPTO_ARCH_HAVE_LIB_CHACHA) && !IS_ENABLED(CONFIG_CRYPTO_LIB_CHACHA_ARCH)) ||
+	       may_use_simd();
 }
 
 #endif /* _FZ_COMPAT_CRYPTO_H */

@@ -9,6 +9,9 @@
 #include "tunnel/keypair.h"
 #include "tunnel/peer.h"
 
+/* Places in the ring; half are for what is on accounts. */
+enum { RING = 16, HALF = RING / 2 };
+
 /**
  * struct scene - a lane and its ring, with as much of a peer as references need
  * @lane: under test
@@ -59,7 +62,7 @@ static int init(struct kunit *test)
 	fz_lane_init(&scene->lane);
 	scene->wq = alloc_workqueue("fz-kunit", WQ_UNBOUND, 0);
 	KUNIT_ASSERT_NOT_NULL(test, scene->wq);
-	return fz_ring_init(&scene->ring, NULL, scene->wq, no_work, 8);
+	return fz_ring_init(&scene->ring, NULL, scene->wq, no_work, RING);
 }
 
 /* Nothing is left over, and nobody forgot a reference. */
@@ -74,6 +77,7 @@ static void cleanup(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kref_read(&scene->keypairs[0]->refcount), 1);
 	KUNIT_EXPECT_EQ(test, kref_read(&scene->keypairs[1]->refcount), 1);
 	KUNIT_EXPECT_EQ(test, atomic_read(&scene->ring.len), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&scene->ring.of_sockets), 0);
 	destroy_workqueue(scene->wq);
 	fz_ring_destroy(&scene->ring, NULL);
 }
@@ -242,10 +246,9 @@ static void recovers(struct kunit *test)
 	struct fz_bundle *bundle;
 	u32 added = 0, left = 0;
 
-	/* The ring holds 8 bundles. */
 	while (!add_bundle(test, added, false))
 		added += FZ_BUNDLE_PACKETS;
-	KUNIT_EXPECT_EQ(test, added, 8 * FZ_BUNDLE_PACKETS);
+	KUNIT_EXPECT_EQ(test, added, HALF * FZ_BUNDLE_PACKETS);
 	KUNIT_EXPECT_EQ(test, add(test, 0, added, 1, false), -ENOBUFS);
 
 	bundle = fz_bundle_take(&scene->ring);
@@ -340,26 +343,35 @@ static void owned(struct kunit *test)
 	scene->lane.owned = 0;
 }
 
-/* Half of the ring, which all peers share, is left to what is on no account. */
+/* A bundle for each packet numbered from @first on, until there is no place for one. Return: how many had one. */
+static unsigned int fill_half(struct kunit *test, u32 first, bool owned)
+{
+	struct scene *scene = test->priv;
+	unsigned int count = 0;
+
+	scene->owned = owned;
+	while (count <= RING && !add(test, (first + count) % 2, first + count, 1, true))
+		count++;
+	return count;
+}
+
+/* Of the ring, which all peers share, half is for what is on accounts, half for all else, whoever comes first. */
 static void half(struct kunit *test)
 {
 	struct scene *scene = test->priv;
-	unsigned int i, left = 0;
+	unsigned int round, i, left;
 
-	scene->owned = true;
-	for (i = 0; i < 4; i++)
-		KUNIT_EXPECT_EQ(test, add(test, i % 2, i, 1, true), 0);
-	KUNIT_EXPECT_EQ(test, add(test, 0, i, 1, true), -ENOBUFS);
-	/* What has a place is not refused, */
-	KUNIT_EXPECT_EQ(test, add(test, 1, i++, 1, true), 0);
-	/* and the other half is there. */
-	scene->owned = false;
-	for (; i < 9; i++)
-		KUNIT_EXPECT_EQ(test, add(test, (i + 1) % 2, i, 1, true), 0);
-	KUNIT_EXPECT_EQ(test, add(test, 0, i, 1, true), -ENOBUFS);
-	for (i = 0; i < 8; i++)
-		left += work_and_leave(test, left);
-	KUNIT_EXPECT_EQ(test, left, 9);
+	for (round = 0; round < 2; round++) {
+		KUNIT_EXPECT_EQ(test, fill_half(test, 0, round), HALF);
+		KUNIT_EXPECT_EQ(test, fill_half(test, HALF, !round), HALF);
+		/* What joins needs no place, */
+		KUNIT_EXPECT_EQ(test, add(test, 1, RING, 1, true), 0);
+		for (i = 0, left = 0; i < RING; i++)
+			left += work_and_leave(test, left);
+		KUNIT_EXPECT_EQ(test, left, RING + 1);
+		/* and who left made one. */
+		KUNIT_EXPECT_EQ(test, atomic_read(&scene->ring.of_sockets), 0);
+	}
 }
 
 static void send_one(struct kunit *test, u32 number, void (*destructor)(struct sk_buff *skb), bool pure_ack)
@@ -389,12 +401,13 @@ static void accounts(struct kunit *test)
 
 	send_one(test, 0, sock_efree, false);
 	send_one(test, 1, sock_edemux, false);
-	send_one(test, 2, account, true);
+	send_one(test, 2, sock_pfree, false);
+	send_one(test, 3, account, true);
 	KUNIT_EXPECT_EQ(test, scene->lane.owned, 0);
-	send_one(test, 3, account, false);
+	send_one(test, 4, account, false);
 	KUNIT_EXPECT_EQ(test, scene->lane.owned, 1);
-	KUNIT_EXPECT_EQ(test, scene->lane.packets, 3);
-	KUNIT_EXPECT_EQ(test, work_and_leave(test, 0), 4);
+	KUNIT_EXPECT_EQ(test, scene->lane.packets, 4);
+	KUNIT_EXPECT_EQ(test, work_and_leave(test, 0), 5);
 }
 
 /* Of some on accounts and some on none, taken in parts, all is counted once. */
@@ -643,7 +656,12 @@ static void works_here(struct kunit *test)
 	work_here(test, 1, 3, 0);
 	scene->ring.gathers = false;
 	work_here(test, 1, 3, 1);
+	/* Five of these are less than what may be done at a time. */
+	scene->length = FZ_HERE_LEN / (5 * 12) - 1;
 	work_here(test, 8, 12, 6);
+	/* More of what is short. */
+	scene->length = 0;
+	work_here(test, 8, 12, 8);
 }
 
 /* As removal asks it: until workers have done all that there is, whoever takes it. */

@@ -117,7 +117,7 @@ static int gate_rings(struct fz_device *fz, unsigned int bundles)
 		  fz_ring_init(&fz->handshakes, fz, fz->handshake_receive_wq, gated_handshake,
 			       FZ_MAX_QUEUED_HANDSHAKES);
 
-	/* Everything is for the workers. */
+	/* Everything is for the workers; fz_ring_init() has both gather. */
 	fz->encrypt.quiet = S64_MAX;
 	fz->decrypt.quiet = S64_MAX;
 	return err;
@@ -153,6 +153,8 @@ static void make_device(struct kunit *test, struct end *end, __be32 address)
 	KUNIT_ASSERT_NOT_NULL(test, end->dev);
 	end->fz = netdev_priv(end->dev);
 	end->address = address;
+	KUNIT_EXPECT_TRUE(test, end->fz->encrypt.gathers);
+	KUNIT_EXPECT_FALSE(test, end->fz->decrypt.gathers);
 	KUNIT_ASSERT_EQ(test, 0, gate_rings(end->fz, FZ_RING_BUNDLES));
 	fz_mode_set(&end->fz->authz, NULL, FZ_DIR_IN, &mode);
 	fz_mode_set(&end->fz->authz, NULL, FZ_DIR_OUT, &mode);
@@ -399,8 +401,9 @@ static void rings(struct kunit *test)
 	const unsigned int room = SMALL_RING * FZ_BUNDLE_PACKETS;
 	int before;
 
-	KUNIT_ASSERT_EQ(test, 0, gate_rings(scene->a.fz, SMALL_RING));
-	KUNIT_ASSERT_EQ(test, 0, gate_rings(scene->b.fz, SMALL_RING));
+	/* Half of the places are for what is on accounts, and nothing here is. */
+	KUNIT_ASSERT_EQ(test, 0, gate_rings(scene->a.fz, 2 * SMALL_RING));
+	KUNIT_ASSERT_EQ(test, 0, gate_rings(scene->b.fz, 2 * SMALL_RING));
 	passes(test);
 	KUNIT_ASSERT_TRUE(test, wait_until(is_idle(&scene->a)));
 	reinit_completion(&encrypt_gate);
@@ -436,6 +439,17 @@ static void receiving_lane(struct kunit *test)
 	ends_well(test);
 }
 
+/* @count messages leave as one super-packet. */
+static void send_together(struct kunit *test, unsigned int count)
+{
+	struct scene *scene = test->priv;
+
+	reinit_completion(&encrypt_gate);
+	send(test, &scene->a, &scene->b, count);
+	complete_all(&encrypt_gate);
+	KUNIT_EXPECT_TRUE(test, wait_until(has_left(&scene->a)));
+}
+
 /* Messages that come as one super-packet wait for each other, however quiet it was before the first. */
 static void super_packet(struct kunit *test)
 {
@@ -449,17 +463,58 @@ static void super_packet(struct kunit *test)
 	KUNIT_ASSERT_TRUE(test, wait_until(is_idle(&scene->a) && is_idle(&scene->b)));
 	before = atomic_read(&scene->b.arrived);
 	scene->b.fz->decrypt.quiet = 0;
-	reinit_completion(&encrypt_gate);
 	reinit_completion(&decrypt_gate);
-	send(test, &scene->a, &scene->b, count);
-	complete_all(&encrypt_gate);
-	KUNIT_EXPECT_TRUE(test, wait_until(has_left(&scene->a)));
+	send_together(test, count);
 	KUNIT_EXPECT_TRUE(test, wait_until(READ_ONCE(scene->b.peer->rx.packets) == count));
 	KUNIT_EXPECT_EQ(test, before, atomic_read(&scene->b.arrived));
 	complete_all(&decrypt_gate);
 	scene->b.fz->decrypt.quiet = S64_MAX;
 	KUNIT_EXPECT_TRUE(test, wait_until(is_idle(&scene->b)));
 	KUNIT_EXPECT_EQ(test, before + count, atomic_read(&scene->b.arrived));
+	ends_well(test);
+}
+
+/* Of what b was sent, so many packets are in its lane or have arrived. */
+static bool is_received(const struct end *end, int before, unsigned int count)
+{
+	return atomic_read(&end->arrived) - before + READ_ONCE(end->peer->rx.packets) == count;
+}
+
+/* With a single CPU what is received is decrypted where it is, though no worker comes; else nothing is. */
+static void decrypted_here(struct kunit *test)
+{
+	const unsigned int count = 8, here = num_online_cpus() == 1 ? count : 0;
+	struct scene *scene = test->priv;
+	struct fz_ring *ring;
+	struct sk_buff *junk;
+	int before;
+
+	passes(test);
+	KUNIT_ASSERT_TRUE(test, wait_until(is_idle(&scene->a) && is_idle(&scene->b)));
+	before = atomic_read(&scene->b.arrived);
+	ring = &scene->b.fz->decrypt;
+	reinit_completion(&decrypt_gate);
+	ring->gathers = false;
+	send_together(test, count);
+	KUNIT_EXPECT_TRUE(test, wait_until(is_received(&scene->b, before, count)));
+	KUNIT_EXPECT_EQ(test, before + here, atomic_read(&scene->b.arrived));
+
+	/* What was left is as well, when something else comes that is not even a message. */
+	ring->gathers = true;
+	send_together(test, count);
+	KUNIT_EXPECT_TRUE(test, wait_until(is_received(&scene->b, before, 2 * count)));
+	KUNIT_EXPECT_EQ(test, before + here, atomic_read(&scene->b.arrived));
+	ring->gathers = false;
+	junk = alloc_skb(1, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, junk);
+	rcu_read_lock_bh();
+	fz_receive_packet(scene->b.fz, junk, false);
+	rcu_read_unlock_bh();
+	KUNIT_EXPECT_EQ(test, before + 2 * here, atomic_read(&scene->b.arrived));
+	ring->gathers = true;
+	complete_all(&decrypt_gate);
+	KUNIT_EXPECT_TRUE(test, wait_until(is_idle(&scene->b)));
+	KUNIT_EXPECT_EQ(test, before + 2 * count, atomic_read(&scene->b.arrived));
 	ends_well(test);
 }
 
@@ -560,6 +615,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE_SLOW(rings),
 	KUNIT_CASE_SLOW(receiving_lane),
 	KUNIT_CASE_SLOW(super_packet),
+	KUNIT_CASE_SLOW(decrypted_here),
 	KUNIT_CASE_SLOW(consumer),
 	KUNIT_CASE_SLOW(handshakes),
 	KUNIT_CASE_SLOW(no_memory),

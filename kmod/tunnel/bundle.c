@@ -11,6 +11,7 @@
 #include <linux/timekeeping.h>
 #include <net/tcp.h>
 
+#include "compat/crypto.h"
 #include "tunnel/keypair.h"
 #include "tunnel/peer.h"
 
@@ -55,6 +56,7 @@ static struct fz_bundle *bundle_create(struct fz_lane *lane, struct fz_peer *pee
 	bundle->nonce = 0;
 	bundle->counted = 0;
 	bundle->owned = 0;
+	bundle->of_socket = false;
 	bundle->state = FZ_BUNDLE_OPEN;
 	__skb_queue_head_init(&bundle->packets);
 	return bundle;
@@ -134,10 +136,25 @@ static bool lane_is_full(struct fz_lane *lane, bool owned)
 	return *lane_count(lane, owned) >= (owned ? FZ_LANE_OWNED : FZ_LANE_PACKETS);
 }
 
-/* Sockets, of which there can be any number, leave half of what all peers share to what is forwarded. */
+/* Sockets, of which there can be any number, and what is forwarded each have half of what all peers share. */
 static bool ring_is_full(const struct fz_ring *ring, bool owned)
 {
-	return owned && atomic_read(&ring->len) >= ring->ring.size / 2;
+	int of_sockets = atomic_read(&ring->of_sockets);
+
+	return (owned ? of_sockets : atomic_read(&ring->len) - of_sockets) >= ring->ring.size / 2;
+}
+
+static int ring_add_bundle(struct fz_ring *ring, struct fz_bundle *bundle, bool owned)
+{
+	bundle->of_socket = owned;
+	/* Whoever takes it may do so at once. */
+	if (owned)
+		atomic_inc(&ring->of_sockets);
+	if (!fz_ring_add(ring, bundle))
+		return 0;
+	if (owned)
+		atomic_dec(&ring->of_sockets);
+	return -ENOBUFS;
 }
 
 /*
@@ -147,7 +164,7 @@ static bool ring_is_full(const struct fz_ring *ring, bool owned)
 static bool is_owned(const struct sk_buff *skb)
 {
 	return skb->destructor && skb->destructor != sock_edemux && skb->destructor != sock_efree &&
-	       !skb_is_tcp_pure_ack(skb);
+	       skb->destructor != sock_pfree && !skb_is_tcp_pure_ack(skb);
 }
 
 /*
@@ -191,7 +208,7 @@ static struct fz_bundle *lane_tail(struct fz_lane *lane, struct fz_ring *ring, s
 	if (IS_ERR(bundle))
 		return bundle;
 	/* A worker may find it at once, and then waits for the lane's lock to take it. */
-	if (ring && fz_ring_add(ring, bundle)) {
+	if (ring && ring_add_bundle(ring, bundle, owned)) {
 		fz_bundle_free(bundle);
 		return ERR_PTR(-ENOBUFS);
 	}
@@ -235,16 +252,22 @@ static bool cpu_is_quiet(struct fz_ring *ring)
 }
 
 /*
- * One packet, with nothing before it and nobody at work, is done with sooner where it is. With a single
- * CPU a worker is a detour however much there is to do.
+ * With a single CPU a worker is a detour, however much there is to do. But for what gains by waiting, and where its
+ * cipher is the faster one.
  */
+static bool is_worked_on_here(const struct fz_ring *ring)
+{
+	return !ring->gathers && num_online_cpus() == 1 && fz_compat_cipher_is_fast();
+}
+
+/* One packet, with nothing before it and nobody at work, is done with sooner where it is. */
 static bool is_lone(const struct fz_lane *lane, struct fz_ring *ring,
 		    const struct sk_buff_head *packets)
 {
 	bool quiet = cpu_is_quiet(ring);
 
 	lockdep_assert_held(&lane->lock);
-	return (quiet || (!ring->gathers && num_online_cpus() == 1)) && skb_queue_len(packets) == 1 &&
+	return (quiet || is_worked_on_here(ring)) && skb_queue_len(packets) == 1 &&
 	       skb_peek(packets)->len <= FZ_LONE_LEN && list_empty(&lane->bundles) &&
 	       !atomic_read(&ring->len);
 }
@@ -441,6 +464,7 @@ int fz_ring_init(struct fz_ring *ring, struct fz_device *fz, struct workqueue_st
 	ring->begun = false;
 	ring->last_cpu = 0;
 	atomic_set(&ring->len, 0);
+	atomic_set(&ring->of_sockets, 0);
 	return 0;
 }
 
@@ -563,6 +587,8 @@ struct fz_bundle *fz_bundle_take(struct fz_ring *ring)
 
 	if (!bundle)
 		return NULL;
+	if (bundle->of_socket)
+		atomic_dec(&ring->of_sockets);
 	spin_lock_bh(&bundle->lane->lock);
 	bundle->state = FZ_BUNDLE_TAKEN;
 	spin_unlock_bh(&bundle->lane->lock);
@@ -570,24 +596,22 @@ struct fz_bundle *fz_bundle_take(struct fz_ring *ring)
 }
 
 /*
- * Works on bundles, some packets of many peers, or one bundle of many packets, and has them handed on. @packets grows
- * by how many they were. Return: how many bundles.
+ * Works on bundles, some packets of many peers, or one bundle of many packets, and has them handed on. Return: how many
+ * bundles.
  */
-static unsigned int work_some(struct fz_device *fz, struct page_frag *room, struct fz_ring *ring,
+static unsigned int work_some(struct fz_worker *worker, struct fz_ring *ring,
 			      void (*work)(struct fz_device *fz, struct fz_bundle *bundle,
 					   struct page_frag *room),
-			      void (*hand_on)(struct fz_peer *const *peers, unsigned int count),
-			      unsigned int *packets)
+			      void (*hand_on)(struct fz_peer *const *peers, unsigned int count))
 {
-	unsigned int count = 0, begin = *packets, i;
+	unsigned int count = 0, packets = 0, i;
 	struct fz_peer *peers[FZ_BATCH];
 	struct fz_bundle *bundle;
 
-	while (count < FZ_BATCH && *packets - begin < FZ_BATCH &&
-	       (bundle = fz_bundle_take(ring)) != NULL) {
+	while (count < FZ_BATCH && packets < FZ_BATCH && (bundle = fz_bundle_take(ring)) != NULL) {
 		peers[count++] = fz_peer_get(bundle->peer);
-		*packets += skb_queue_len(&bundle->packets);
-		work(fz, bundle, room);
+		packets += skb_queue_len(&bundle->packets);
+		work(worker->fz, bundle, &worker->room);
 		fz_bundle_finish(bundle);
 	}
 	if (count)
@@ -629,11 +653,11 @@ void fz_bundle_work(struct fz_worker *worker, struct fz_ring *ring,
 				 struct page_frag *room),
 		    void (*hand_on)(struct fz_peer *const *peers, unsigned int count))
 {
-	unsigned int count, packets = 0, done = 0;
+	unsigned int count, done = 0;
 
 	let_sender_go_on(ring);
 	while (done < FZ_WORK_BUNDLES) {
-		count = work_some(worker->fz, &worker->room, ring, work, hand_on, &packets);
+		count = work_some(worker, ring, work, hand_on);
 		if (!count)
 			break;
 		done += count;
@@ -641,6 +665,17 @@ void fz_bundle_work(struct fz_worker *worker, struct fz_ring *ring,
 	}
 	if (done >= FZ_WORK_BUNDLES)
 		queue_work(ring->wq, &worker->work);
+}
+
+/* Bytes of all that is in a bundle of the caller's. */
+static unsigned int bundle_len(const struct fz_bundle *bundle)
+{
+	const struct sk_buff *skb;
+	unsigned int len = 0;
+
+	skb_queue_walk(&bundle->packets, skb)
+		len += skb->len;
+	return len;
 }
 
 /**
@@ -651,8 +686,8 @@ void fz_bundle_work(struct fz_worker *worker, struct fz_ring *ring,
  * @hand_on: as there
  *
  * There a worker is a detour, and whoever receives gets ahead of it, by as much as lanes hold: behind that all
- * waits that comes later. To be called when no more follows at once, with %FZ_BUNDLE_PACKETS or a bundle more done
- * at most; what is left, also if this is never called, is the workers'.
+ * waits that comes later. To be called when no more follows at once, with %FZ_HERE_LEN bytes and a bundle done at
+ * most; what is left, also if this is never called, is the workers'.
  *
  * Context: BH off or softirq.
  */
@@ -661,11 +696,18 @@ void fz_bundle_work_here(struct fz_ring *ring, struct fz_device *fz,
 				      struct page_frag *room),
 			 void (*hand_on)(struct fz_peer *const *peers, unsigned int count))
 {
-	unsigned int packets = 0;
+	struct fz_bundle *bundle;
+	unsigned int len = 0;
+	struct fz_peer *peer;
 
-	if (ring->gathers || num_online_cpus() > 1)
+	if (!is_worked_on_here(ring))
 		return;
-	while (packets < FZ_BUNDLE_PACKETS && atomic_read(&ring->len) &&
-	       work_some(fz, NULL, ring, work, hand_on, &packets))
-		;
+	while (len < FZ_HERE_LEN && atomic_read(&ring->len) && (bundle = fz_bundle_take(ring)) != NULL) {
+		peer = fz_peer_get(bundle->peer);
+		len += bundle_len(bundle);
+		work(fz, bundle, NULL);
+		fz_bundle_finish(bundle);
+		hand_on(&peer, 1);
+		fz_peer_put(peer);
+	}
 }

@@ -22,12 +22,13 @@ enum {
 	FZ_BUNDLE_SHARE = 16,		/* in one bundle, while workers have nothing else to do */
 	FZ_LANE_PACKETS = 1024,		/* of one peer in one direction, that are on nobody's account */
 	FZ_LANE_OWNED = 16384,		/* and of those that are on the account of who sent them */
-	FZ_RING_BUNDLES = 1024,		/* bundles of one device in one direction; half are not for those on accounts */
+	FZ_RING_BUNDLES = 2048,		/* bundles of one device in one direction; half for those on accounts */
 	FZ_ROOM_MAX = 32768,		/* bytes: the largest pages that the network takes */
 	FZ_BATCH = 8,			/* that one worker has done, and not handed on yet */
 	FZ_WORK_BUNDLES = 64,		/* bundles that a worker works on at a time */
 	FZ_FEW = 2,			/* that a process sends before the worker preempts it */
 	FZ_LONE_LEN = 2048,		/* bytes of a packet that a softirq may be kept busy with */
+	FZ_HERE_LEN = 65536,		/* and of all that it does at a time if there is but one CPU: a super-packet */
 	/*
 	 * A CPU that was given nothing for so long has the time for a packet's cryptography, which
 	 * is a few microseconds, and saves the packet the way to a worker, which is many.
@@ -58,6 +59,7 @@ enum fz_bundle_state {
  *	its own lock is never taken
  * @counted: how many packets of it its lane still counts in its @packets; as @packets
  * @owned: and in its @owned
+ * @of_socket: the packet that began it is on an account, and its ring counts it among those
  * @state: &enum fz_bundle_state; the worker publishes DONE with release semantics
  */
 struct fz_bundle {
@@ -69,6 +71,7 @@ struct fz_bundle {
 	struct sk_buff_head packets;
 	unsigned int counted;
 	unsigned int owned;
+	bool of_socket;
 	int state;
 };
 
@@ -80,7 +83,7 @@ struct fz_bundle {
  * @packets: waiting in @bundles on nobody's account, at most about %FZ_LANE_PACKETS
  * @owned: waiting on the account of who sent them, at most about %FZ_LANE_OWNED. Apart, because the many sockets
  *	of this host, each within its limit, are not to take the room of what is forwarded, nor to lose
- *	anything before they have half of the ring
+ *	anything before they fill their half of the ring
  * @kicks: how often the sending consumer was called since it last looked
  *
  * Many producers add at the tail; one consumer at a time takes finished bundles from the head.
@@ -120,6 +123,8 @@ struct fz_worker {
  *	which would send more if they were not preempted by the worker; a hint
  * @len: items in @ring, at most one too many for a moment; written for each item, therefore on a cache
  *	line of its own
+ * @of_sockets: bundles among them that packets on an account began. They fill at most half of @ring, and
+ *	all others at most the other half: nobody keeps the others out. On the line of @len
  * @last_cpu: that was given work; a hint, races do no harm
  *
  * Many producers, many consumers.
@@ -132,6 +137,7 @@ struct fz_ring {
 	bool gathers;
 	bool begun;
 	atomic_t len ____cacheline_aligned_in_smp;
+	atomic_t of_sockets;
 	unsigned int last_cpu;
 };
 

@@ -261,7 +261,7 @@ static void peers_drain(struct fz_device *fz, struct list_head *dead)
 		fz_timers_stop(peer);
 	/*
 	 * What is done of others' meanwhile is not waited for. The last bundle is done before it is handed on: once
-	 * more, for that.
+	 * more, for that. A softirq that hands one on is waited for with the consumers stopped, which it finds so.
 	 */
 	do {
 		flush_workqueue(fz->crypto_wq);

@@ -156,20 +156,10 @@ static void queue_data(struct fz_device *fz, struct sk_buff *skb, bool more)
 		fz_unseal_bundle(fz, lone, NULL);
 		fz_bundle_finish_lone(lone, &fz->decrypt);
 		napi_schedule(&peer->napi);
-	} else if (!more) {
-		fz_bundle_work_here(&fz->decrypt, fz, fz_unseal_bundle, wake_consumers);
 	}
 }
 
-/**
- * fz_receive_packet() - take a datagram that came to the tunnel's port
- * @fz: the device
- * @skb: begins with the UDP header; given away
- * @more: others follow at once; a hint
- *
- * Context: softirq, RCU read side.
- */
-void fz_receive_packet(struct fz_device *fz, struct sk_buff *skb, bool more)
+static void receive_one(struct fz_device *fz, struct sk_buff *skb, bool more)
 {
 	skb = skb_share_check(skb, GFP_ATOMIC);
 	if (unlikely(!skb))
@@ -198,6 +188,22 @@ void fz_receive_packet(struct fz_device *fz, struct sk_buff *skb, bool more)
 			drop_malformed(fz, skb);
 		break;
 	}
+}
+
+/**
+ * fz_receive_packet() - take a datagram that came to the tunnel's port
+ * @fz: the device
+ * @skb: begins with the UDP header; given away
+ * @more: others follow at once; a hint
+ *
+ * Context: softirq, RCU read side.
+ */
+void fz_receive_packet(struct fz_device *fz, struct sk_buff *skb, bool more)
+{
+	receive_one(fz, skb, more);
+	/* Also if the last was something else: data may have come before it. */
+	if (!more)
+		fz_bundle_work_here(&fz->decrypt, fz, fz_unseal_bundle, wake_consumers);
 }
 
 /**
