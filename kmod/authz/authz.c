@@ -17,9 +17,6 @@
 #include "authz/sweep.h"
 #include "authz/tell.h"
 
-/* Of all devices, at a time. */
-enum { FZ_AUTHZ_WORKERS = 8 };
-
 static const struct fz_timeouts default_timeouts = {
 	.tcp_opening = 60,
 	.tcp_established = 2 * 3600 + 4 * 60,
@@ -47,7 +44,7 @@ int fz_authz_module_init(void)
 	err = fz_flow_module_init();
 	if (err)
 		goto no_flows;
-	fz_authz_wq = alloc_workqueue("fz-authz", WQ_UNBOUND, FZ_AUTHZ_WORKERS);
+	fz_authz_wq = alloc_workqueue("fz-authz", WQ_UNBOUND, 0);
 	if (!fz_authz_wq)
 		goto no_wq;
 	return 0;

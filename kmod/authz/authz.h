@@ -315,10 +315,10 @@ struct fz_explanation {
 };
 
 /*
- * For work that takes long without sleeping: sweeps, and taking apart policies, which can be as large as memory allows.
- * It runs wherever there is a CPU for it: on a queue of one CPU it would share its workers with those that encrypt and
- * decrypt, and these would not begin before it has ended. Only some at a time, however many devices there are:
- * those that encrypt on the same CPU have as much of it as each of these.
+ * For work that takes long: sweeps, and taking apart policies, which can be as large as memory allows. It runs wherever
+ * there is a CPU for it: on a queue of one CPU it would share its workers with those that encrypt and decrypt, and
+ * these would not begin before it has ended. As much at a time as there is: policies that wait for the lock of their
+ * device are not to keep those of others waiting, for which RTNL may be held.
  */
 extern struct workqueue_struct *fz_authz_wq;
 
