@@ -51,16 +51,15 @@ static inline void fz_blake2s(u8 *out, size_t out_len, const void *in, size_t in
 /**
  * fz_compat_cipher_is_fast() - whether ChaCha20-Poly1305 is as fast here as in a task
  *
- * Where the CPU's cipher wants vector registers, a softirq does not get them from whoever it interrupts, on x86 until
- * kernel_fpu_begin() kept softirqs away, and on some CPUs never. The generic cipher is several times slower.
+ * On x86 the CPU's cipher wants vector registers, and until kernel_fpu_begin() kept softirqs away these did not get
+ * them from whoever they interrupt. On older kernels for ARM softirqs never get them. The generic cipher is several
+ * times slower.
  *
  * Context: any.
- * Return: true if so; and where no CPU's own cipher is built, which has the one name or the other.
  */
 static inline bool fz_compat_cipher_is_fast(void)
 {
-	return (!IS_ENABLED(CONFIG_CRYPTO_ARCH_HAVE_LIB_CHACHA) && !IS_ENABLED(CONFIG_CRYPTO_LIB_CHACHA_ARCH)) ||
-	       may_use_simd();
+	return !(IS_ENABLED(CONFIG_X86) || IS_ENABLED(CONFIG_KERNEL_MODE_NEON)) || may_use_simd();
 }
 
 #endif /* _FZ_COMPAT_CRYPTO_H */

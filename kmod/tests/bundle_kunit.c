@@ -659,9 +659,11 @@ static void works_here(struct kunit *test)
 	/* Five of these are less than what may be done at a time. */
 	scene->length = FZ_HERE_LEN / (5 * 12) - 1;
 	work_here(test, 8, 12, 6);
-	/* More of what is short. */
+	/* More of what is short, but not of that without end either. */
 	scene->length = 0;
 	work_here(test, 8, 12, 8);
+	if (num_online_cpus() == 1)
+		work_here(test, 8, FZ_HERE_PACKETS / 4, 4);
 }
 
 /* As removal asks it: until workers have done all that there is, whoever takes it. */

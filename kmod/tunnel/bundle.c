@@ -667,7 +667,7 @@ void fz_bundle_work(struct fz_worker *worker, struct fz_ring *ring,
 		queue_work(ring->wq, &worker->work);
 }
 
-/* Bytes of all that is in a bundle of the caller's. */
+/* Bytes of all that is in a bundle that the caller has. */
 static unsigned int bundle_len(const struct fz_bundle *bundle)
 {
 	const struct sk_buff *skb;
@@ -686,8 +686,8 @@ static unsigned int bundle_len(const struct fz_bundle *bundle)
  * @hand_on: as there
  *
  * There a worker is a detour, and whoever receives gets ahead of it, by as much as lanes hold: behind that all
- * waits that comes later. To be called when no more follows at once, with %FZ_HERE_LEN bytes and a bundle done at
- * most; what is left, also if this is never called, is the workers'.
+ * waits that comes later. To be called when no more follows at once. %FZ_HERE_LEN bytes, or as many packets as a
+ * super-packet can have, and a bundle are done at most; what is left, also if this is never called, is the workers'.
  *
  * Context: BH off or softirq.
  */
@@ -697,13 +697,15 @@ void fz_bundle_work_here(struct fz_ring *ring, struct fz_device *fz,
 			 void (*hand_on)(struct fz_peer *const *peers, unsigned int count))
 {
 	struct fz_bundle *bundle;
-	unsigned int len = 0;
+	unsigned int len = 0, packets = 0;
 	struct fz_peer *peer;
 
 	if (!is_worked_on_here(ring))
 		return;
-	while (len < FZ_HERE_LEN && atomic_read(&ring->len) && (bundle = fz_bundle_take(ring)) != NULL) {
+	while (len < FZ_HERE_LEN && packets < FZ_HERE_PACKETS && atomic_read(&ring->len) &&
+	       (bundle = fz_bundle_take(ring)) != NULL) {
 		peer = fz_peer_get(bundle->peer);
+		packets += skb_queue_len(&bundle->packets);
 		len += bundle_len(bundle);
 		work(fz, bundle, NULL);
 		fz_bundle_finish(bundle);

@@ -28,7 +28,8 @@ enum {
 	FZ_WORK_BUNDLES = 64,		/* bundles that a worker works on at a time */
 	FZ_FEW = 2,			/* that a process sends before the worker preempts it */
 	FZ_LONE_LEN = 2048,		/* bytes of a packet that a softirq may be kept busy with */
-	FZ_HERE_LEN = 65536,		/* and of all that it does at a time if there is but one CPU: a super-packet */
+	FZ_HERE_LEN = 65536,		/* and of what it does at a time if there is but one CPU: a super-packet */
+	FZ_HERE_PACKETS = 128,		/* at a time, as well */
 	/*
 	 * A CPU that was given nothing for so long has the time for a packet's cryptography, which
 	 * is a few microseconds, and saves the packet the way to a worker, which is many.
@@ -123,8 +124,8 @@ struct fz_worker {
  *	which would send more if they were not preempted by the worker; a hint
  * @len: items in @ring, at most one too many for a moment; written for each item, therefore on a cache
  *	line of its own
- * @of_sockets: bundles among them that packets on an account began. They fill at most half of @ring, and
- *	all others at most the other half: nobody keeps the others out. On the line of @len
+ * @of_sockets: bundles among them that packets on an account began. They fill about half of @ring, and
+ *	all others about the other half: nobody keeps the others out. On the line of @len
  * @last_cpu: that was given work; a hint, races do no harm
  *
  * Many producers, many consumers.

@@ -58,9 +58,6 @@ static struct sk_buff *new_buffer(unsigned int len, struct page_frag *room)
 	struct sk_buff *packet;
 	u8 *at;
 
-	/* Nothing is known yet of who sent so much. */
-	if (size > FZ_ROOM_MAX)
-		return NULL;
 	/* A short one that somebody keeps would keep pages with it, and be charged for next to nothing. */
 	if (len <= SHORT_LEN || !room) {
 		packet = alloc_skb(NEW_HEADROOM + len, GFP_ATOMIC | __GFP_NOWARN);
