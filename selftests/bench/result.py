@@ -9,6 +9,7 @@
 """
 import collections
 import json
+import math
 import pathlib
 import statistics
 import sys
@@ -98,6 +99,17 @@ class Result:
         return middle(self.ratios(over, under).values())
 
 
+    def together(self, cpus, over, under):
+        """Of all rounds of all figures of throughput: the geometric mean, and what lies two standard errors below
+        and above it; or None. The noise of one figure is larger than what is looked for."""
+        logs = [math.log(ratio) for name in self.names(cpus) if FIGURES[name][1] != 'us'
+                for ratio in self.ratios(('this', cpus, name, over), ('this', cpus, name, under)).values() if ratio]
+        if len(logs) < 2:
+            return None
+        mean, error = statistics.mean(logs), statistics.stdev(logs) / math.sqrt(len(logs))
+        return [math.exp(mean + k * error) for k in (0, -2, 2)]
+
+
 def middle(values):
     return statistics.median(values) if values else None
 
@@ -135,6 +147,10 @@ def against_others(result, cpus):
         key = 'this', cpus, name
         yield ([title(name)] + [shown(result.entry(*key, s)) for s in sides] +
                [times(result.ratio((*key, 'enforce'), (*key, s))) for s in unders])
+    means = [result.together(cpus, 'enforce', s) for s in unders]
+    if any(means):
+        yield (['throughput, all rows, geometric mean'] + ['-'] * len(sides) +
+               [f'{m[0]:.2f} ({m[1]:.2f}-{m[2]:.2f})' if m else '-' for m in means])
 
 
 def against_base(result, cpus):
