@@ -613,6 +613,46 @@ static void begun(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, work_and_leave(test, 0), 2);
 }
 
+/* Adds @count packets to an empty ring, twice. Return: how many of the workers that were woken are here. */
+static unsigned int woken_here(struct kunit *test, unsigned int count, bool owned)
+{
+	struct scene *scene = test->priv;
+	unsigned int here = 0, round;
+
+	scene->owned = owned;
+	migrate_disable();
+	for (round = 0; round < 2; round++) {
+		KUNIT_EXPECT_EQ(test, add(test, 0, 0, count, true), 0);
+		here += scene->ring.last_cpu == smp_processor_id();
+		KUNIT_EXPECT_EQ(test, work_and_leave(test, 0), count);
+	}
+	migrate_enable();
+	return here;
+}
+
+/* Who sends packet by packet keeps its CPU, where there is another; else workers are woken in turn. */
+static void elsewhere(struct kunit *test)
+{
+	struct scene *scene = test->priv;
+	unsigned int cpus = num_online_cpus();
+
+	if (cpus > 2)
+		kunit_skip(test, "in turn is more than this CPU and another here");
+	KUNIT_EXPECT_EQ(test, woken_here(test, 1, true), cpus > 1 ? 0 : 2);
+	KUNIT_EXPECT_EQ(test, woken_here(test, FZ_FEW, true), cpus > 1 ? 0 : 2);
+	KUNIT_EXPECT_EQ(test, woken_here(test, FZ_FEW + 1, true), cpus > 1 ? 1 : 2);
+	KUNIT_EXPECT_EQ(test, woken_here(test, 1, false), cpus > 1 ? 1 : 2);
+	/* If there is more to do than that, it has to help. */
+	scene->owned = true;
+	migrate_disable();
+	KUNIT_EXPECT_EQ(test, add(test, 0, 0, 1, true), 0);
+	KUNIT_EXPECT_EQ(test, add(test, 1, 1, 1, true), 0);
+	KUNIT_EXPECT_EQ(test, scene->ring.last_cpu, smp_processor_id());
+	migrate_enable();
+	KUNIT_EXPECT_EQ(test, work_and_leave(test, 0), 1);
+	KUNIT_EXPECT_EQ(test, work_and_leave(test, 1), 1);
+}
+
 static unsigned int handed_on;
 
 static void work_nothing(struct fz_device *fz, struct fz_bundle *bundle, struct page_frag *room)
@@ -758,6 +798,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(lone),
 	KUNIT_CASE(lone_cpu),
 	KUNIT_CASE(begun),
+	KUNIT_CASE(elsewhere),
 	KUNIT_CASE(works_here),
 	KUNIT_CASE(is_worked_on),
 	KUNIT_CASE(ended),

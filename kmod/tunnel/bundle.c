@@ -186,8 +186,8 @@ static bool bundle_may_join(const struct fz_bundle *bundle, const struct fz_keyp
 }
 
 /*
- * The bundle that takes the next packets: the last one while it is open and shorter than @size, or a new one,
- * for @ring if not NULL. ERR_PTR as fz_lane_add() returns it.
+ * The bundle that takes the next packets: the last one while it is open and shorter than @size, or a new and empty one,
+ * for @ring if not NULL, whose workers are the caller's to wake. ERR_PTR as fz_lane_add() returns it.
  */
 static struct fz_bundle *lane_tail(struct fz_lane *lane, struct fz_ring *ring, struct fz_peer *peer,
 				   struct fz_keypair *keypair, bool owned, unsigned int size)
@@ -214,8 +214,6 @@ static struct fz_bundle *lane_tail(struct fz_lane *lane, struct fz_ring *ring, s
 	}
 	/* The consumer looks without the lock: it sees the bundle as it is now, or not at all. */
 	list_add_tail_rcu(&bundle->order, &lane->bundles);
-	if (ring)
-		fz_ring_wake(ring);
 	return bundle;
 }
 
@@ -273,14 +271,20 @@ static bool is_lone(const struct fz_lane *lane, struct fz_ring *ring,
 }
 
 /*
- * To be asked before packets are added for a worker: whether to let who sends them go on, before it takes them. Threads
- * that poll a device are tasks as well, but what they forward is on nobody's account.
+ * Whether a process of this host sends so few that it would send more at once, if it is left its CPU. Threads that poll
+ * a device are tasks as well, but what they forward is on nobody's account.
  */
-static void note_begun(struct fz_ring *ring, const struct sk_buff_head *packets, bool owned)
+static bool is_packet_by_packet(const struct sk_buff_head *packets, bool owned)
+{
+	return owned && in_task() && skb_queue_len(packets) <= FZ_FEW;
+}
+
+/* To be asked before packets are added for a worker: whether to let who sends them go on, before it takes them. */
+static void note_begun(struct fz_ring *ring, bool by_few)
 {
 	if (!ring->gathers || num_online_cpus() > 1)
 		return;
-	if (!owned || !in_task() || skb_queue_len(packets) > FZ_FEW)
+	if (!by_few)
 		WRITE_ONCE(ring->begun, false);
 	else if (!atomic_read(&ring->len))
 		WRITE_ONCE(ring->begun, true);
@@ -309,7 +313,8 @@ int fz_lane_add(struct fz_lane *lane, struct fz_ring *ring, struct fz_peer *peer
 		struct fz_bundle **lone)
 {
 	const struct sk_buff *first = skb_peek(packets);
-	bool owned = sending && first && is_owned(first), here;
+	bool owned = sending && first && is_owned(first);
+	bool by_few = is_packet_by_packet(packets, owned), here;
 	struct fz_bundle *bundle;
 	unsigned int size;
 	int err = 0;
@@ -320,13 +325,16 @@ int fz_lane_add(struct fz_lane *lane, struct fz_ring *ring, struct fz_peer *peer
 	here = is_lone(lane, ring, packets) && lone;
 	size = bundle_size(lane, ring);
 	if (!here)
-		note_begun(ring, packets, owned);
+		note_begun(ring, by_few);
 	while (!err && !skb_queue_empty(packets)) {
 		bundle = lane_tail(lane, here ? NULL : ring, peer, keypair, owned, size);
 		if (IS_ERR(bundle)) {
 			err = PTR_ERR(bundle);
 			break;
 		}
+		/* Whoever is woken waits for the lock. */
+		if (!here && skb_queue_empty(&bundle->packets))
+			fz_ring_wake(ring, by_few);
 		err = bundle_fill(bundle, packets, sending, owned, size);
 		if (here) {
 			bundle->state = FZ_BUNDLE_TAKEN;
@@ -509,19 +517,26 @@ int fz_ring_add(struct fz_ring *ring, void *item)
 	return -ENOBUFS;
 }
 
+static unsigned int next_cpu(unsigned int cpu)
+{
+	cpu = cpumask_next(cpu, cpu_online_mask);
+	return cpu < nr_cpu_ids ? cpu : cpumask_first(cpu_online_mask);
+}
+
 /**
  * fz_ring_wake() - have a worker look at the ring, on the next CPU of all
  * @ring: something was added
+ * @elsewhere: this CPU has something to do: as long as nothing else waits, leave it alone if there is another
  *
  * Context: any but hard interrupts.
  */
-void fz_ring_wake(struct fz_ring *ring)
+void fz_ring_wake(struct fz_ring *ring, bool elsewhere)
 {
-	unsigned int cpu = cpumask_next(READ_ONCE(ring->last_cpu), cpu_online_mask);
+	unsigned int cpu = next_cpu(READ_ONCE(ring->last_cpu));
 	struct work_struct *work;
 
-	if (cpu >= nr_cpu_ids)
-		cpu = cpumask_first(cpu_online_mask);
+	if (elsewhere && cpu == raw_smp_processor_id() && atomic_read(&ring->len) <= 1)
+		cpu = next_cpu(cpu);
 	WRITE_ONCE(ring->last_cpu, cpu);
 	work = &per_cpu_ptr(ring->workers, cpu)->work;
 	/*

@@ -171,7 +171,7 @@ int fz_ring_init(struct fz_ring *ring, struct fz_device *fz, struct workqueue_st
 		 work_func_t work, unsigned int size);
 void fz_ring_destroy(struct fz_ring *ring, void (*destroy)(void *item));
 int fz_ring_add(struct fz_ring *ring, void *item);
-void fz_ring_wake(struct fz_ring *ring);
+void fz_ring_wake(struct fz_ring *ring, bool elsewhere);
 void *fz_ring_take(struct fz_ring *ring);
 
 bool fz_room_refill(struct page_frag *room, unsigned int len);

@@ -102,7 +102,7 @@ static void queue_handshake(struct fz_device *fz, struct sk_buff *skb)
 		drop(fz, skb);
 		return;
 	}
-	fz_ring_wake(&fz->handshakes);
+	fz_ring_wake(&fz->handshakes, false);
 }
 
 static struct fz_keypair *find_keypair(struct fz_device *fz, __le32 index)
