@@ -4,6 +4,10 @@
 # What benchmarks share: two hosts, left 192.0.2.1 and right 192.0.2.2, with tunnels of either kind
 # between them, and the summary. A benchmark sources this file, calls hosts if it needs them, writes the
 # figures of each round as a line of $work/rounds, and ends with summarize, show and $work/json.
+if [ -z "${FZ_LAB-}" ]; then
+	echo "${0##*/}: this loads modules and makes hosts: run it in the lab, as the head of $0 says" >&2
+	exit 1
+fi
 umask 077
 left=bench$$-left right=bench$$-right
 work=$(mktemp -d)

@@ -104,7 +104,7 @@ class Result:
         and above it; or None. The noise of one figure is larger than what is looked for."""
         logs = [math.log(ratio) for name in self.names(cpus) if FIGURES[name][1] != 'us'
                 for ratio in self.ratios(('this', cpus, name, over), ('this', cpus, name, under)).values() if ratio]
-        if len(logs) < 2:
+        if len(logs) < 10:
             return None
         mean, error = statistics.mean(logs), statistics.stdev(logs) / math.sqrt(len(logs))
         return [math.exp(mean + k * error) for k in (0, -2, 2)]
