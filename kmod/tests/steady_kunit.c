@@ -14,6 +14,7 @@
 #include <linux/slab.h>
 
 #include "authz/decide.h"
+#include "compat/cpumask.h"
 #include "tests/stage.h"
 #include "tests/suites.h"
 
@@ -416,12 +417,6 @@ static void tell_mistake(struct kunit *test, const struct mistake *mistake, unsi
 		   mistake->reason, mistake->resource);
 }
 
-static unsigned int next_cpu(unsigned int cpu)
-{
-	cpu = cpumask_next(cpu, cpu_online_mask);
-	return cpu < nr_cpu_ids ? cpu : cpumask_first(cpu_online_mask);
-}
-
 static void start(struct kunit *test, struct watch *watch)
 {
 	unsigned int cpu = raw_smp_processor_id(), i;
@@ -436,7 +431,7 @@ static void start(struct kunit *test, struct watch *watch)
 		prandom_seed_state(&worker->rnd, i + 1);
 		worker->task = kthread_create(work, worker, "fz-steady/%u", i);
 		KUNIT_ASSERT_FALSE(test, IS_ERR(worker->task));
-		cpu = next_cpu(cpu);
+		cpu = fz_compat_next_cpu(cpu);
 		kthread_bind(worker->task, cpu);
 		wake_up_process(worker->task);
 	}

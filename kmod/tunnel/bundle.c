@@ -3,7 +3,6 @@
 
 #include "tunnel/bundle.h"
 
-#include <linux/cpumask.h>
 #include <linux/mm.h>
 #include <linux/netdevice.h>
 #include <linux/percpu.h>
@@ -11,6 +10,7 @@
 #include <linux/timekeeping.h>
 #include <net/tcp.h>
 
+#include "compat/cpumask.h"
 #include "compat/crypto.h"
 #include "tunnel/keypair.h"
 #include "tunnel/peer.h"
@@ -517,12 +517,6 @@ int fz_ring_add(struct fz_ring *ring, void *item)
 	return -ENOBUFS;
 }
 
-static unsigned int next_cpu(unsigned int cpu)
-{
-	cpu = cpumask_next(cpu, cpu_online_mask);
-	return cpu < nr_cpu_ids ? cpu : cpumask_first(cpu_online_mask);
-}
-
 /**
  * fz_ring_wake() - have a worker look at the ring, on the next CPU of all
  * @ring: something was added
@@ -532,11 +526,11 @@ static unsigned int next_cpu(unsigned int cpu)
  */
 void fz_ring_wake(struct fz_ring *ring, bool elsewhere)
 {
-	unsigned int cpu = next_cpu(READ_ONCE(ring->last_cpu));
+	unsigned int cpu = fz_compat_next_cpu(READ_ONCE(ring->last_cpu));
 	struct work_struct *work;
 
 	if (elsewhere && cpu == raw_smp_processor_id() && atomic_read(&ring->len) <= 1)
-		cpu = next_cpu(cpu);
+		cpu = fz_compat_next_cpu(cpu);
 	WRITE_ONCE(ring->last_cpu, cpu);
 	work = &per_cpu_ptr(ring->workers, cpu)->work;
 	/*

@@ -98,7 +98,6 @@ class Result:
         """The median of them, or None."""
         return middle(self.ratios(over, under).values())
 
-
     def together(self, cpus, over, under):
         """Of all rounds of all figures of throughput: the geometric mean, and what lies two standard errors below
         and above it; or None. The noise of one figure is larger than what is looked for."""
